@@ -1,0 +1,47 @@
+"""Who may see a memory: the levels, and what one search is allowed to look at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+EVERYTHING = "*"
+"""The scope key under which the whole org is counted and cached."""
+
+
+class Level(StrEnum):
+    ACTOR = "actor"
+    ROLE = "role"
+    TEAM = "team"
+    ORG = "org"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The level a memory lives at and the one id that belongs to that level; `org` has none."""
+
+    level: Level
+    actor_id: str | None = None
+    role_id: str | None = None
+    team_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """One string per scope inside an org, such as `actor:alice` or `org`."""
+        owner = {Level.ACTOR: self.actor_id, Level.ROLE: self.role_id, Level.TEAM: self.team_id}.get(self.level)
+        return self.level.value if owner is None else f"{self.level.value}:{owner}"
+
+
+def actor_scope(actor_id: str) -> Scope:
+    return Scope(Level.ACTOR, actor_id=actor_id)
+
+
+def visible_scope_keys(
+    actor_id: str | None, role_ids: Sequence[str] = (), team_ids: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """The scope keys a search may see; without an actor that is the whole org, and role or team ids take nothing away."""
+    if actor_id is None:
+        return (EVERYTHING,)
+    keys = [actor_scope(actor_id).key]
+    keys += [Scope(Level.ROLE, role_id=role_id).key for role_id in dict.fromkeys(role_ids)]
+    keys += [Scope(Level.TEAM, team_id=team_id).key for team_id in dict.fromkeys(team_ids)]
+    return (*keys, Scope(Level.ORG).key)
