@@ -1,0 +1,70 @@
+"""A candidate: something read out of an event that may become a memory, and what makes two of them the same."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from memcairn.domain.memories import Entity, MemoryKind
+
+MESSAGE = "message"
+"""The type of the episodic memory that keeps an event's words as said."""
+
+NEGATED = "not "
+"""Begins the value of a candidate that only says what no longer holds ("not paris")."""
+
+_WORD = re.compile(r"\w+")
+_ARTICLES = frozenset({"a", "an", "the"})
+_DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """`text` reads on its own and names its speaker (a message keeps the bare words; `speaker` stands beside it).
+
+    `slot` names an attribute that has one value at a time, `value` is that value in comparable form. `corrects`: the
+    speaker says that something believed before is wrong. `digest` is equal for candidates that say the same thing.
+    """
+
+    event_id: str
+    session_id: str
+    position: int
+    kind: MemoryKind
+    type: str
+    text: str
+    speaker: str
+    confidence: float
+    observed_at: datetime
+    digest: str
+    slot: str | None = None
+    value: str | None = None
+    title: str | None = None
+    tags: Sequence[str] = ()
+    entities: Sequence[Entity] = ()
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    corrects: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def slot_key(self) -> str | None:
+        return None if self.slot is None else slot_key(self.speaker, self.slot)
+
+
+def slot_key(speaker: str, slot: str) -> str:
+    """One string per speaker and slot, for look-ups by equality inside a scope."""
+    return f"{speaker.casefold()}|{slot}"
+
+
+def digest_of(words: str, *others: str) -> str:
+    """A stable hash of the words of a text, whatever their case and punctuation, and of `others` exactly."""
+    parts = (" ".join(_WORD.findall(words.casefold())) or words.strip(), *others)
+    return hashlib.blake2b("\x1f".join(parts).encode("utf-8", "replace"), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def normalised_value(value: str) -> str:
+    """Case, articles, punctuation and spacing do not make another value."""
+    words = [word for word in _WORD.findall(value.casefold()) if word not in _ARTICLES]
+    return " ".join(words) or value.strip().casefold()
