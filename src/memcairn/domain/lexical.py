@@ -1,0 +1,95 @@
+"""Search by words: how often each query term stands in each row of a pool, and BM25 over the counts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcairn.domain.pool import Pool
+from memcairn.domain.turns import Floats
+
+TermIds = NDArray[np.uint32]
+
+MAX_TERMS = 48
+"""Of a longer query only the rarest terms are weighed."""
+
+_TABLE_BITS = 16
+_TABLE_MASK = np.uint32((1 << _TABLE_BITS) - 1)
+_LEAST_ROOM = np.float32(1e-3)
+
+
+@dataclass(frozen=True, slots=True)
+class Saturation:
+    """The constants of BM25 (Robertson and Zaragoza 2009): `k1` how late repetition stops helping, `b` how much the
+    length of a text counts against it."""
+
+    k1: float
+    b: float
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Query terms found: `counts` is terms x rows; `idf` is ln(1 + (n - df + .5) / (df + .5)) over the pool's rows."""
+
+    counts: Floats
+    idf: Floats
+
+    @property
+    def ideal(self) -> float:
+        """What a row holding every term again and again would get; terms found nowhere count too."""
+        return float(self.idf.sum()) or 1.0
+
+    def coverage(self, row: int) -> float:
+        """The part of what was asked, weighed by rarity, that stands in one row."""
+        return float(self.idf[self.counts[:, row] > 0].sum()) / self.ideal
+
+
+@dataclass(frozen=True, slots=True)
+class Frequencies:
+    """In how many of the `total` texts of a scope each query term stands, when the pool holds only a part of them."""
+
+    of_terms: NDArray[np.int64]
+    total: int
+
+
+def count_words(pool: Pool, terms: Sequence[TermIds], frequencies: Frequencies | None = None) -> Words:
+    """Look up every term, each given by the ids of its alternatives; the pool's own frequencies count by default."""
+    if not terms:
+        return Words(np.zeros((0, len(pool)), dtype=np.float32), np.zeros(0, dtype=np.float32))
+    counts = _occurrences(pool, terms)
+    df = np.count_nonzero(counts, axis=1) if frequencies is None else frequencies.of_terms
+    total = len(pool) if frequencies is None else max(frequencies.total, int(df.max()))
+    if len(terms) > MAX_TERMS:
+        rarest = np.argsort(df, kind="stable")[:MAX_TERMS]
+        counts, df = counts[rarest], df[rarest]
+    return Words(counts, np.log1p((total - df + 0.5) / (df + 0.5)).astype(np.float32))
+
+
+def bm25(words: Words, counts: Floats, lengths: Floats, saturation: Saturation) -> Floats:
+    """BM25 of each text as a part of `Words.ideal`, so within 0..1; `counts` may be of other texts than the rows."""
+    k1, b = saturation.k1, saturation.b
+    average = max(float(lengths.mean()), 1.0) if len(lengths) else 1.0
+    room = np.maximum(np.float32(k1 * (1.0 - b)) + np.float32(k1 * b / average) * lengths, _LEAST_ROOM)
+    found: Floats = (words.idf / np.float32(words.ideal)) @ (counts / (counts + room))
+    return found
+
+
+def _occurrences(pool: Pool, terms: Sequence[TermIds]) -> Floats:
+    wanted = np.concatenate(terms)
+    term_of = np.repeat(np.arange(len(terms)), [len(term) for term in terms])
+    order = np.argsort(wanted, kind="stable")
+    wanted, term_of = wanted[order], term_of[order]
+    if not len(wanted):
+        return np.zeros((len(terms), len(pool)), dtype=np.float32)
+    # A table over the low bits passes over nearly all words of the pool at the cost of one lookup each.
+    table = np.zeros(1 << _TABLE_BITS, dtype=np.bool_)
+    table[wanted & _TABLE_MASK] = True
+    places = np.flatnonzero(table[pool.term_ids & _TABLE_MASK])
+    found = pool.term_ids[places]
+    at = np.minimum(np.searchsorted(wanted, found), len(wanted) - 1)
+    real = wanted[at] == found
+    rows = np.searchsorted(pool.offsets, places[real], side="right") - 1
+    cells = np.bincount(term_of[at[real]] * len(pool) + rows, minlength=len(terms) * len(pool))
+    counts: Floats = cells.reshape(len(terms), len(pool)).astype(np.float32)
+    return counts

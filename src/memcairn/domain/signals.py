@@ -1,0 +1,237 @@
+"""The evidence ranking weighs: for every row of a pool one bounded value per signal.
+
+A signal is a column of numbers in 0..1 with its best row at 1 where it is relative. It adds evidence, it never hides a
+row, and a signal with nothing to say about a question is absent.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from memcairn.domain.lexical import Frequencies, TermIds, Words, bm25, count_words
+from memcairn.domain.pool import Pool, Trait
+from memcairn.domain.query import Shape, Understanding
+from memcairn.domain.turns import Floats, Turns, around, turns_of
+from memcairn.domain.weights import Weights
+
+AFTERWARDS_SECONDS = 21 * 86_400
+"""People tell of a thing up to three weeks after it; the evidence fades linearly over that time."""
+
+_SAMPLED_ROWS = 1_024
+_FEW_ROWS = 16.0
+"""The average direction of a pool counts fully only with many more rows than this."""
+
+ARMS = ("words", "words_near", "words_around", "meaning", "meaning_whole", "meaning_near", "meaning_around")
+"""The signals that search; the others only shift what these found."""
+
+_SHAPED_BY_TRAIT = {
+    "when": (Shape.WHEN, Trait.HAS_TIME),
+    "how_many": (Shape.HOW_MANY, Trait.HAS_NUMBER),
+    "list": (Shape.LIST, Trait.HAS_LIST),
+    "told": (Shape.TOLD, Trait.BY_ASSISTANT),
+}
+_TRAITS = {
+    "asks": Trait.QUESTION,
+    "short": Trait.SHORT,
+    "dated": Trait.HAS_TIME,
+    "personal": Trait.PERSONAL,
+    "remark": Trait.REMARK,
+    "typed": Trait.TYPED,
+    "outdated": Trait.OUTDATED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RankQuery:
+    """A question as ranking sees it.
+
+    `terms`: for each term the ids of its alternatives (`store.index.analysis`), names left out; `vector`: of unit
+    length, of `understanding.spoken`, or None; `understanding`: `domain.query.understand`; `frequencies`: of the terms
+    in the whole scope, for a pool that holds only candidates.
+    """
+
+    terms: Sequence[TermIds] = ()
+    vector: Floats | None = None
+    understanding: Understanding = field(default_factory=Understanding)
+    frequencies: Frequencies | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The columns that apply, by signal, and the raw findings behind them."""
+
+    columns: dict[str, Floats]
+    words: Words
+    cosines: Floats | None
+    turns: Turns
+    asks: Floats
+    """Per turn: 1 if it ends with a question."""
+
+
+def gather(pool: Pool, query: RankQuery, weights: Weights) -> Evidence:
+    """Every signal with a weight and something to say; those that rest on the sum of the others come in ranking."""
+    turns = turns_of(pool)
+    words = count_words(pool, query.terms, query.frequencies)
+    cosines = pool.vectors @ query.vector if query.vector is not None and pool.vectors.size else None
+    columns = _word_columns(pool, words, turns, weights)
+    if cosines is not None and query.vector is not None:
+        columns |= _meaning_columns(pool, query.vector, cosines, turns, weights)
+    for signal, column_of in _HINTS.items():
+        if weights[signal]:
+            column = column_of(pool, query.understanding)
+            if column is not None:
+                columns[signal] = column
+    columns |= _trait_columns(pool, query.understanding.shape, weights)
+    columns |= _place_columns(pool, turns, weights)
+    last_rows = np.append(turns.starts[1:], len(pool)) - 1
+    asks = ((pool.traits[last_rows] & Trait.QUESTION) != 0).astype(np.float32)
+    return Evidence(columns, words, cosines, turns, asks)
+
+
+def _word_columns(pool: Pool, words: Words, turns: Turns, weights: Weights) -> dict[str, Floats]:
+    if not len(words.idf):
+        return {}
+    lengths = np.diff(pool.offsets).astype(np.float32)
+    columns = {}
+    if weights["words"]:
+        columns["words"] = _to_best(bm25(words, words.counts, lengths, weights.words))
+    if weights["coverage"]:
+        columns["coverage"] = _to_best(((words.idf / np.float32(words.ideal)) @ (words.counts > 0)) ** 2)
+    if weights["words_near"] or weights["words_around"]:
+        counts = around(turns.summed(words.counts), turns)
+        sizes = around(turns.summed(lengths), turns)
+        saturations = {"words_near": weights.near, "words_around": weights.around}
+        for (signal, saturation), count, size in zip(saturations.items(), counts, sizes, strict=True):
+            if weights[signal]:
+                columns[signal] = turns.spread(_to_best(bm25(words, count, size, saturation)))
+    return columns
+
+
+def _meaning_columns(pool: Pool, asked: Floats, cosines: Floats, turns: Turns, weights: Weights) -> dict[str, Floats]:
+    columns = {}
+    if weights["meaning"]:
+        columns["meaning"] = _above_average(_centred(pool, asked, cosines))
+    if weights["meaning_whole"] or weights["meaning_near"] or weights["meaning_around"]:
+        ones = np.ones(len(pool), dtype=np.float32)
+        means = (turns.summed(cosines) / np.maximum(turns.summed(ones), 1)).astype(np.float32)
+        if weights["meaning_whole"]:
+            columns["meaning_whole"] = turns.spread(_above_average(means))
+        for signal, values in zip(("meaning_near", "meaning_around"), around(means, turns), strict=True):
+            if weights[signal]:
+                columns[signal] = turns.spread(_above_average(values))
+    return columns
+
+
+def _centred(pool: Pool, asked: Floats, cosines: Floats) -> Floats:
+    """Cosines after the average direction of the pool is taken away: what all texts here share tells none apart
+    (Mu and Viswanath 2018, "All-but-the-top", of which this is the first step)."""
+    sample = pool.vectors[:: 1 + len(pool) // _SAMPLED_ROWS]
+    shared = sample.mean(axis=0) * np.float32(len(pool) / (len(pool) + _FEW_ROWS))
+    direction = asked - shared
+    along = pool.vectors @ shared
+    size = float(shared @ shared)
+    # |v - m|² = 1 - 2 v·m + m² for unit v; rows without a vector have cosine 0 and stay near 0.
+    length = np.sqrt(np.maximum(1.0 - 2.0 * along + size, 1e-3))
+    towards = cosines - along - float(shared @ direction)
+    centred: Floats = (towards / (length * max(float(np.sqrt(direction @ direction)), 1e-6))).astype(np.float32)
+    return centred
+
+
+def _to_best(values: Floats) -> Floats:
+    best = values.max(initial=0.0)
+    return values / best if best > 0 else values
+
+
+def _above_average(values: Floats) -> Floats:
+    """Cosines of everyday texts all lie high: what counts is how far one stands out. Best 1, average and below 0."""
+    mean, best = values.mean(), values.max(initial=0.0)
+    if best - mean <= 1e-6:
+        return np.zeros_like(values)
+    above: Floats = (values - mean) / (best - mean)
+    return np.maximum(above, np.float32(0))
+
+
+def _named_speaker(pool: Pool, found: Understanding) -> Floats | None:
+    named = set(found.speakers) & set(pool.speaker_names)
+    if not named:
+        return None
+    is_named = np.fromiter((name in named for name in pool.speaker_names), np.float32, len(pool.speaker_names))
+    # A negative code means that nobody is known to have said it.
+    return np.where(pool.speakers >= 0, is_named[pool.speakers], np.float32(0))
+
+
+def _within_dates(pool: Pool, found: Understanding) -> Floats | None:
+    if not found.windows:
+        return None
+    said = pool.occurred_at
+    within = np.zeros(len(pool), dtype=np.bool_)
+    for window in found.windows:
+        within |= (said >= window.start) & (said < window.end)
+    return within.astype(np.float32)
+
+
+def _told_afterwards(pool: Pool, found: Understanding) -> Floats | None:
+    if not found.windows:
+        return None
+    column = np.zeros(len(pool), dtype=np.float32)
+    for window in found.windows:
+        late = (pool.occurred_at - window.end) / AFTERWARDS_SECONDS
+        np.maximum(column, np.where(late >= 0, 1 - late, 0), out=column, casting="same_kind")
+    return column
+
+
+def _recent(pool: Pool, found: Understanding) -> Floats | None:
+    """The newest row at 1, the oldest at 0, if the question asks how things stand."""
+    if not found.shape & Shape.LATEST or not len(pool):
+        return None
+    oldest, newest = pool.occurred_at.min(), pool.occurred_at.max()
+    age: Floats = ((pool.occurred_at - oldest) / max(1, newest - oldest)).astype(np.float32)
+    return age
+
+
+def _said_by_people(pool: Pool, found: Understanding) -> Floats | None:
+    """Where people talk with an assistant, what the people said: what is to be remembered is theirs."""
+    if found.shape & (Shape.TOLD | Shape.SUMMARY):
+        return None
+    by_people = (pool.traits & Trait.BY_ASSISTANT) == 0
+    return None if by_people.all() else by_people.astype(np.float32)
+
+
+def _standing_wishes(pool: Pool, found: Understanding) -> Floats | None:
+    """Wishes and rules of people, if an assistant among them is asked for help."""
+    by_people = _said_by_people(pool, found)
+    if by_people is None or not found.shape & Shape.REQUEST:
+        return None
+    wishes: Floats = by_people * ((pool.traits & Trait.STANDING) != 0)
+    return wishes
+
+
+_HINTS: dict[str, Callable[[Pool, Understanding], Floats | None]] = {
+    "speaker": _named_speaker,
+    "date": _within_dates,
+    "afterwards": _told_afterwards,
+    "latest": _recent,
+    "people": _said_by_people,
+    "standing": _standing_wishes,
+}
+
+
+def _trait_columns(pool: Pool, shape: Shape, weights: Weights) -> dict[str, Floats]:
+    wanted = {signal: trait for signal, trait in _TRAITS.items()}
+    wanted |= {signal: trait for signal, (asked, trait) in _SHAPED_BY_TRAIT.items() if shape & asked}
+    return {
+        signal: ((pool.traits & trait) != 0).astype(np.float32) for signal, trait in wanted.items() if weights[signal]
+    }
+
+
+def _place_columns(pool: Pool, turns: Turns, weights: Weights) -> dict[str, Floats]:
+    """The head of a text says what it is about, the opening of a session why it is held."""
+    columns = {}
+    if weights["head"]:
+        columns["head"] = (pool.segments == 0).astype(np.float32)
+    if weights["opening"]:
+        opening = np.zeros(len(turns), dtype=np.float32)
+        opening[turns.session_starts[turns.session_sizes > 1]] = 1
+        columns["opening"] = turns.spread(opening)
+    return columns

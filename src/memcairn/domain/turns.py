@@ -1,0 +1,92 @@
+"""The rows of a pool as turns of a conversation, and what stands around a turn.
+
+Rows that share a place in a session are one *turn*: the pieces of a long text, a text and what was concluded from it.
+The context of a row is the turns around its own, whoever may be shown them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcairn.domain.pool import Pool, Trait
+
+MAX_GAP = 4
+"""Positions between neighbours, at most: trifles leave no memory, and a pool may hold only parts of a session."""
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """How rows make up turns; `near[d - 1][t]` says that turns t and t + d belong to one session."""
+
+    of_row: Ints | None
+    """None if every row is a turn of its own."""
+    starts: Ints
+    speaks_for_turn: Bools | None
+    """Rows whose words count for their turn: all (None), or those whose words no other row of the turn repeats."""
+    near: tuple[Bools, Bools]
+    session_starts: Ints
+    """The first turn of each session; a turn outside any session is a session of its own."""
+    session_sizes: Ints
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def summed(self, values: Floats) -> Floats:
+        """Sums over the rows of each turn; the last axis goes from rows to turns."""
+        if self.of_row is None:
+            return values
+        if self.speaks_for_turn is not None:
+            values = values * self.speaks_for_turn
+        return np.add.reduceat(values, self.starts, axis=-1)
+
+    def spread(self, values: Floats) -> Floats:
+        """The value of each row's turn; the last axis goes from turns to rows."""
+        return values if self.of_row is None else values[..., self.of_row]
+
+
+def turns_of(pool: Pool) -> Turns:
+    """Group the rows of a pool. A row with a negative session or position is alone and has no neighbours."""
+    sessions = np.where(pool.positions < 0, -1, pool.sessions)
+    alone = sessions[1:] < 0
+    new_session = np.ones(len(pool), dtype=np.bool_)
+    new_session[1:] = (sessions[1:] != sessions[:-1]) | alone
+    new_turn = new_session.copy()
+    new_turn[1:] |= pool.positions[1:] != pool.positions[:-1]
+    starts = np.flatnonzero(new_turn)
+    of_row, speaks = None, None
+    if len(starts) < len(pool):
+        of_row = np.cumsum(new_turn) - 1
+        speaks = _speaking(pool, starts, of_row)
+    session_of_turn = sessions[starts]
+    begins = new_session[starts]
+    near_1 = ~begins[1:] & (np.diff(pool.positions[starts]) <= MAX_GAP)
+    near_2 = near_1[:-1] & near_1[1:]
+    session_starts = np.flatnonzero(begins)
+    sizes = np.diff(session_starts, append=len(session_of_turn))
+    return Turns(of_row, starts, speaks, (near_1, near_2), session_starts, sizes)
+
+
+def _speaking(pool: Pool, starts: Ints, of_row: Ints) -> Bools | None:
+    typed = (pool.traits & Trait.TYPED) != 0
+    if not typed.any():
+        return None
+    has_verbatim: Bools = np.logical_or.reduceat(~typed, starts)[of_row]
+    speaks: Bools = ~(typed & has_verbatim)
+    return speaks
+
+
+def around(values: Floats, turns: Turns) -> tuple[Floats, Floats]:
+    """Sums over each turn and its neighbours up to one, and up to two, turns away; the last axis is turns."""
+    near_1, near_2 = turns.near
+    one = values.copy()
+    one[..., 1:] += values[..., :-1] * near_1
+    one[..., :-1] += values[..., 1:] * near_1
+    two = one.copy()
+    two[..., 2:] += values[..., :-2] * near_2
+    two[..., :-2] += values[..., 2:] * near_2
+    return one, two
