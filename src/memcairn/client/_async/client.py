@@ -1,0 +1,163 @@
+"""The client: what a program talks to."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from os import PathLike
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+from memcairn.client._async.calls import AsyncCalls
+from memcairn.client._async.events import AsyncEvents
+from memcairn.client._async.jobs import AsyncJobs
+from memcairn.client._async.memories import AsyncMemories
+from memcairn.client._local import LOCAL_URL, AsyncLocalTransport, OpenServer
+from memcairn.client._operations import events as event_operations
+from memcairn.client._operations import health as health_operations
+from memcairn.client._operations import search as search_operations
+from memcairn.client._protocol import DEFAULT_BASE_URL, Retries, checked_base_url, checked_timeout, standing_headers
+from memcairn.wire.events import IngestResponse, NewEvent, StatusResponse
+from memcairn.wire.health import Health, Readiness
+from memcairn.wire.memories import MemoryKind
+from memcairn.wire.search import SearchResponse
+
+
+class AsyncMemcairnClient:
+    """A connection pool to one Memcairn server.
+
+    Without `api_key` the variable MEMCAIRN_API_KEY counts. `timeout` is in seconds, for each connect, write and read;
+    None waits for ever. What fails in passing is repeated up to `max_retries` times: a 429 always, a broken
+    connection, a timeout or a 503 that names its end only where repeating cannot do harm. The wait before it is what
+    the server asks for (60 s at most) or else `retry_backoff` seconds, doubled each time. What goes wrong on
+    the way or at the server is raised as a `MemcairnError`. `transport` carries the requests instead of the network,
+    `sleep` waits instead of the clock.
+    """
+
+    def __init__(
+        self,
+        base_url: str = DEFAULT_BASE_URL,
+        api_key: str | None = None,
+        *,
+        timeout: float | None = 30.0,
+        max_retries: int = 3,
+        retry_backoff: float = 1.0,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        retries = Retries(limit=max_retries, backoff=retry_backoff)
+        self._http = httpx2.AsyncClient(
+            base_url=checked_base_url(base_url),
+            headers=standing_headers(api_key),
+            timeout=checked_timeout(timeout),
+            transport=transport,
+        )
+        self._calls = AsyncCalls(self._http, retries, sleep)
+        self.events = AsyncEvents(self._calls)
+        self.memories = AsyncMemories(self._calls)
+        self.jobs = AsyncJobs(self._calls)
+
+    @classmethod
+    def local(
+        cls,
+        path: str | PathLike[str],
+        *,
+        timeout: float | None = 30.0,
+        max_retries: int = 3,
+        retry_backoff: float = 1.0,
+        open_server: OpenServer | None = None,
+    ) -> Self:
+        """The same client on a server of its own inside this process, with its data under `path` and without a port.
+
+        The server starts with the first call or at the start of the `with` block, and stops when the client is closed.
+        Raises `ServerNotInstalled` where only the client is installed. `open_server` runs another server in its place.
+        """
+        transport = AsyncLocalTransport(path, open_server)
+        return cls(
+            LOCAL_URL, timeout=timeout, max_retries=max_retries, retry_backoff=retry_backoff, transport=transport
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+    async def close(self) -> None:
+        """Gives the connections back; a local server is stopped. The client cannot be used afterwards."""
+        await self._http.aclose()
+
+    async def ingest(
+        self,
+        events: Sequence[NewEvent | Mapping[str, Any]],
+        *,
+        wait: bool = False,
+        idempotency_key: str | None = None,
+    ) -> IngestResponse:
+        """Hands over events, all or none, and returns their ids in order once they are on disk.
+
+        They can be found by search from then on; with `wait` the answer comes when they are processed, and says how
+        that went. Repeating is safe: each call carries a key (its own, or `idempotency_key`) the server takes once.
+        """
+        return await self._calls.run(event_operations.ingest(events, wait=wait, idempotency_key=idempotency_key))
+
+    async def search(
+        self,
+        query: str,
+        *,
+        actor_id: str | None = None,
+        session_id: str | None = None,
+        exclude_session_id: str | None = None,
+        role_ids: Sequence[str] | None = None,
+        team_ids: Sequence[str] | None = None,
+        kinds: Sequence[MemoryKind] | None = None,
+        types: Sequence[str] | None = None,
+        occurred_after: datetime | str | None = None,
+        occurred_before: datetime | str | None = None,
+        asked_at: datetime | str | None = None,
+        limit: int = 10,
+        threshold: float = 0.0,
+        include_source_events: bool = False,
+        explain: bool = False,
+    ) -> SearchResponse:
+        """The best memories for `query`, which may be any string, best first.
+
+        With `actor_id` it sees that actor's memories, those of the roles and teams named and the org's; without, the
+        whole org. `threshold` is a floor on the score (0 to 1). Words like "last week" count from `asked_at`, which is
+        now unless given; a time without a zone is UTC.
+        """
+        return await self._calls.run(
+            search_operations.search(
+                query,
+                actor_id=actor_id,
+                session_id=session_id,
+                exclude_session_id=exclude_session_id,
+                role_ids=role_ids,
+                team_ids=team_ids,
+                kinds=kinds,
+                types=types,
+                occurred_after=occurred_after,
+                occurred_before=occurred_before,
+                asked_at=asked_at,
+                limit=limit,
+                threshold=threshold,
+                include_source_events=include_source_events,
+                explain=explain,
+            )
+        )
+
+    async def status(self, event_ids: Sequence[str]) -> StatusResponse:
+        """How far each event got, in the order asked; ids the org does not hold are `not_found`."""
+        return await self._calls.run(event_operations.status(event_ids))
+
+    async def health(self) -> Health:
+        """Whether the process answers, and its version."""
+        return await self._calls.run(health_operations.health())
+
+    async def ready(self) -> Readiness:
+        """Whether database, migrations and worker are in order; one that is not says why, and nothing is raised."""
+        return await self._calls.run(health_operations.ready())

@@ -1,0 +1,52 @@
+"""The call that finds memories."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from memcairn.client._operation import Operation, fields
+from memcairn.wire.memories import MemoryKind
+from memcairn.wire.search import SearchResponse
+
+
+def search(
+    query: str,
+    *,
+    actor_id: str | None,
+    session_id: str | None,
+    exclude_session_id: str | None,
+    role_ids: Sequence[str] | None,
+    team_ids: Sequence[str] | None,
+    kinds: Sequence[MemoryKind] | None,
+    types: Sequence[str] | None,
+    occurred_after: datetime | str | None,
+    occurred_before: datetime | str | None,
+    asked_at: datetime | str | None,
+    limit: int,
+    threshold: float,
+    include_source_events: bool,
+    explain: bool,
+) -> Operation[SearchResponse]:
+    body = fields(
+        query=query,
+        limit=limit,
+        threshold=threshold,
+        actor_id=actor_id,
+        session_id=session_id,
+        exclude_session_id=exclude_session_id,
+        role_ids=role_ids,
+        team_ids=team_ids,
+        kinds=kinds,
+        types=types,
+        occurred_after=occurred_after,
+        occurred_before=occurred_before,
+        asked_at=asked_at,
+        include_source_events=include_source_events,
+        explain=explain,
+    )
+    return Operation(
+        method="POST",
+        path="/v1/search",
+        body=body,
+        parse=SearchResponse.model_validate_json,
+        repeatable=True,  # it reads; at worst a memory counts as recalled once more
+    )

@@ -1,0 +1,142 @@
+# Written by tools/unasync.py from ../_async/memories.py: change that, and run it.
+"""`client.memories`: what was concluded from the events."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from memcairn.client._operations import memories as operations
+from memcairn.client._sync.calls import Calls
+from memcairn.wire.memories import (
+    Level,
+    Memory,
+    MemoryHistory,
+    MemoryKind,
+    MemoryPage,
+    MemorySort,
+    MemorySources,
+    MemoryStatus,
+)
+
+
+class Memories:
+    """Reads, corrects and deletes memories; those of another org are answered like ones that never were."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def list(
+        self,
+        *,
+        actor_id: str | None = None,
+        session_id: str | None = None,
+        kind: MemoryKind | None = None,
+        type: str | None = None,
+        status: MemoryStatus | None = None,
+        level: Level | None = None,
+        role_id: str | None = None,
+        team_id: str | None = None,
+        q: str | None = None,
+        sort: MemorySort | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> MemoryPage:
+        """One page of at most `limit` (1 to 200) memories, the active ones unless `status` says otherwise.
+
+        `q` keeps those that hold its words; to have the best ones for a question, use `client.search`.
+        """
+        return self._calls.run(
+            operations.page(
+                actor_id=actor_id,
+                session_id=session_id,
+                kind=kind,
+                type=type,
+                status=status,
+                level=level,
+                role_id=role_id,
+                team_id=team_id,
+                q=q,
+                sort=sort,
+                limit=limit,
+                cursor=cursor,
+            )
+        )
+
+    def list_all(
+        self,
+        *,
+        actor_id: str | None = None,
+        session_id: str | None = None,
+        kind: MemoryKind | None = None,
+        type: str | None = None,
+        status: MemoryStatus | None = None,
+        level: Level | None = None,
+        role_id: str | None = None,
+        team_id: str | None = None,
+        q: str | None = None,
+        sort: MemorySort | None = None,
+        page_size: int = 200,
+    ) -> Iterator[Memory]:
+        """Every memory that matches, fetched page by page while it is iterated over."""
+        return self._calls.items(
+            lambda cursor: operations.page(
+                actor_id=actor_id,
+                session_id=session_id,
+                kind=kind,
+                type=type,
+                status=status,
+                level=level,
+                role_id=role_id,
+                team_id=team_id,
+                q=q,
+                sort=sort,
+                limit=page_size,
+                cursor=cursor,
+            )
+        )
+
+    def get(self, memory_id: str) -> Memory:
+        """The memory as it stands now, whatever its status; `NotFoundError` if there is none."""
+        return self._calls.run(operations.get(memory_id))
+
+    def update(
+        self,
+        memory_id: str,
+        *,
+        text: str | None = None,
+        title: str | None = None,
+        tags: Sequence[str] | None = None,
+        pinned: bool | None = None,
+        status: Literal["active", "archived"] | None = None,
+        confidence: float | None = None,
+        half_life_days: float | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Memory:
+        """Sets what is given, leaves what is None, keeps the old values in the history, and returns the result.
+
+        `metadata` is merged into what is there; an empty `title` or an empty list of `tags` clears them.
+        """
+        return self._calls.run(
+            operations.update(
+                memory_id,
+                text=text,
+                title=title,
+                tags=tags,
+                pinned=pinned,
+                status=status,
+                confidence=confidence,
+                half_life_days=half_life_days,
+                metadata=metadata,
+            )
+        )
+
+    def delete(self, memory_id: str) -> None:
+        """Removes the memory from every read and search at once; `NotFoundError` if there is none."""
+        self._calls.run(operations.delete(memory_id))
+
+    def history(self, memory_id: str) -> MemoryHistory:
+        """Every change the memory went through, with its reason and the values it replaced."""
+        return self._calls.run(operations.history(memory_id))
+
+    def sources(self, memory_id: str) -> MemorySources:
+        """The events the memory rests on, in the order they were said."""
+        return self._calls.run(operations.sources(memory_id))
