@@ -1,0 +1,58 @@
+"""A real server in a process of its own, to be killed."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+START_SECONDS = 30.0
+KEY = "a key for tests, whatever its shape"
+
+
+class ServerProcess:
+    """`memcairn serve` on a free port and the given data folder; `url` is known once it listens."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._process: subprocess.Popen[str] | None = None
+        self.url = ""
+
+    def start(self) -> None:
+        """Start it and wait until it listens; the banner is one line of JSON on standard output."""
+        command = [sys.executable, "-m", "memcairn", "serve", "--port", "0", "--json"]
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("MEMCAIRN_")}
+        environ |= {"MEMCAIRN_API_KEY": KEY}
+        self._process = subprocess.Popen(
+            [*command, "--data-dir", str(self._data_dir)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environ,
+            text=True,
+        )
+        lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._forward, args=(lines,), daemon=True).start()
+        self.url = json.loads(lines.get(timeout=START_SECONDS))["url"]
+
+    def kill(self) -> None:
+        """End it as a power cut ends a process: without a chance to do anything."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Ask it to end, and wait; returns its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> int:
+        assert self._process is not None
+        self._process.send_signal(how)
+        return self._process.wait(timeout=20)
+
+    def _forward(self, lines: "queue.Queue[str]") -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        with self._process.stdout as stdout:
+            for line in stdout:
+                lines.put(line)
