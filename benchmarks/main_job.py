@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx2
 
@@ -93,9 +93,9 @@ def _wait_for(client: httpx2.Client, event_ids: list[str]) -> None:
     """Return when no job is left and the last events are processed."""
     while True:
         states = client.post("/v1/events/status", json={"event_ids": event_ids}).json()["events"]
-        if all(state["status"] == "completed" for state in states):
-            if not client.get("/v1/jobs", params={"limit": 1}).json()["items"]:
-                return
+        done = all(state["status"] == "completed" for state in states)
+        if done and not client.get("/v1/jobs", params={"limit": 1}).json()["items"]:
+            return
         time.sleep(0.05)
 
 
@@ -122,12 +122,17 @@ def _server(folder: Path) -> Iterator[str]:
     )
     lines: queue.Queue[str] = queue.Queue()
     assert process.stdout is not None
-    threading.Thread(target=lambda: [lines.put(line) for line in process.stdout or ()], daemon=True).start()
+    threading.Thread(target=_forward, args=(process.stdout, lines), daemon=True).start()
     try:
         yield json.loads(lines.get(timeout=30))["url"]
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+def _forward(stream: IO[str], lines: "queue.Queue[str]") -> None:
+    for line in stream:
+        lines.put(line)
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

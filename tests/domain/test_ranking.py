@@ -1,7 +1,7 @@
-"""Ranking adds up evidence: each signal lifts what it should, none hides a row, and the figures on a hit mean something."""
+"""Ranking adds up evidence: each signal lifts what it should, none hides a row, and the figures mean something."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -31,7 +31,7 @@ class Row:
     session: int = 0
     position: int | None = None
     said_at: int = NOON
-    traits: Trait = Trait(0)
+    traits: Trait = field(default=Trait(0))
     memory: str | None = None
     source: str | None = None
     segment: int = 0
@@ -133,7 +133,7 @@ def test_turns_far_apart_in_their_session_are_no_neighbours() -> None:
 def test_a_row_outside_any_session_stands_alone() -> None:
     pool = pool_of([Row("which instrument", position=-1), Row("violin", position=-1)])
 
-    assert rank(pool, asking("instrument"), only("words_near", "before", "session"))[1].fused == 0
+    assert rank(pool, asking("instrument"), only("words_near", "after", "reply", "session"))[1].fused == 0
 
 
 def test_meaning_finds_what_words_do_not() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ TermIds = NDArray[np.uint32]
 
 MAX_TERMS = 48
 """Of a longer query only the rarest terms are weighed."""
+
+SMALL_POOL = 100
 
 _TABLE_BITS = 16
 _TABLE_MASK = np.uint32((1 << _TABLE_BITS) - 1)
@@ -34,6 +37,8 @@ class Words:
 
     counts: Floats
     idf: Floats
+    rarity: Floats
+    """IDF as if SMALL_POOL more texts without the term were there: in a small pool IDF says more of its size."""
 
     @property
     def ideal(self) -> float:
@@ -42,7 +47,8 @@ class Words:
 
     def coverage(self, row: int) -> float:
         """The part of what was asked, weighed by rarity, that stands in one row."""
-        return float(self.idf[self.counts[:, row] > 0].sum()) / self.ideal
+        whole = float(self.rarity.sum())
+        return float(self.rarity[self.counts[:, row] > 0].sum()) / whole if whole else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +62,15 @@ class Frequencies:
 def count_words(pool: Pool, terms: Sequence[TermIds], frequencies: Frequencies | None = None) -> Words:
     """Look up every term, each given by the ids of its alternatives; the pool's own frequencies count by default."""
     if not terms:
-        return Words(np.zeros((0, len(pool)), dtype=np.float32), np.zeros(0, dtype=np.float32))
+        nothing = np.zeros(0, dtype=np.float32)
+        return Words(np.zeros((0, len(pool)), dtype=np.float32), nothing, nothing)
     counts = _occurrences(pool, terms)
     df = np.count_nonzero(counts, axis=1) if frequencies is None else frequencies.of_terms
     total = len(pool) if frequencies is None else max(frequencies.total, int(df.max()))
     if len(terms) > MAX_TERMS:
         rarest = np.argsort(df, kind="stable")[:MAX_TERMS]
         counts, df = counts[rarest], df[rarest]
-    return Words(counts, np.log1p((total - df + 0.5) / (df + 0.5)).astype(np.float32))
+    return Words(counts, _idf(df, total), _idf(df, total + SMALL_POOL))
 
 
 def bm25(words: Words, counts: Floats, lengths: Floats, saturation: Saturation) -> Floats:
@@ -73,6 +80,10 @@ def bm25(words: Words, counts: Floats, lengths: Floats, saturation: Saturation) 
     room = np.maximum(np.float32(k1 * (1.0 - b)) + np.float32(k1 * b / average) * lengths, _LEAST_ROOM)
     found: Floats = (words.idf / np.float32(words.ideal)) @ (counts / (counts + room))
     return found
+
+
+def _idf(df: NDArray[np.integer[Any]], total: int) -> Floats:
+    return np.log1p((total - df + 0.5) / (df + 0.5)).astype(np.float32)
 
 
 def _occurrences(pool: Pool, terms: Sequence[TermIds]) -> Floats:

@@ -13,7 +13,7 @@ MAX_STRENGTH = 5.0
 RECALL_STEP = 0.1
 HALF_LIFE_DAYS = 30.0
 DECAYED_BELOW = 0.05
-"""A memory whose strength has fallen under this leaves search; five half-lives of disuse from 1.0 end just above it."""
+"""A memory whose strength has fallen under this leaves search; from 1.0 that takes a good four half-lives of disuse."""
 
 _SECONDS_PER_DAY = 86_400.0
 

@@ -118,14 +118,10 @@ def second_look(total: Floats, evidence: Evidence, weights: Weights) -> dict[str
         strength = np.add.reduceat(by_turn**_TOP_OF_SESSION, turns.session_starts) ** (1 / _TOP_OF_SESSION)
         columns["session"] = turns.spread(np.repeat(strength / strength.max(), turns.session_sizes))
     near = turns.near[0]
-    before = np.zeros_like(by_turn)
-    before[1:] = by_turn[:-1] * near
-    if weights["before"]:
-        columns["before"] = turns.spread(before)
     if weights["reply"]:
-        asks = np.zeros_like(by_turn)
-        asks[1:] = evidence.asks[:-1]
-        columns["reply"] = turns.spread(before * asks)
+        reply = np.zeros_like(by_turn)
+        reply[1:] = by_turn[:-1] * evidence.asks[:-1] * near
+        columns["reply"] = turns.spread(reply)
     if weights["after"]:
         after = np.zeros_like(by_turn)
         after[:-1] = by_turn[1:] * near
@@ -165,8 +161,11 @@ def _confidence(evidence: Evidence, rows: list[int], calibration: Calibration) -
     """How good the best hit is, whatever the others are: 0..1."""
     witnesses = rows[:_WITNESSES]
     coverage = max(evidence.words.coverage(row) for row in witnesses)
-    similarity = 0.0 if evidence.cosines is None else max(0.0, float(evidence.cosines[witnesses].max()))
-    logit = calibration.bias + calibration.coverage * coverage + calibration.similarity * similarity
+    if evidence.cosines is None or not evidence.cosines.any():
+        logit = calibration.words_only_bias + calibration.words_only_coverage * coverage
+    else:
+        similarity = max(0.0, float(evidence.cosines[witnesses].max()))
+        logit = calibration.bias + calibration.coverage * coverage + calibration.similarity * similarity
     return MAX_SCORE / (1.0 + math.exp(-logit))
 
 
@@ -174,7 +173,9 @@ def _calibrated(fused: Floats, confidence: float) -> Floats:
     best = float(fused[0])
     if best <= 0:
         return np.zeros_like(fused)
-    scores: Floats = np.clip(np.float32(confidence / best) * fused, 0.0, MAX_SCORE)
+    shares = np.clip(fused / np.float32(best), 0.0, 1.0)
+    # Hints such as the speaker lift every row alike, so half the sum is far less than half as good.
+    scores: Floats = np.float32(confidence) * shares**2
     return scores
 
 

@@ -76,7 +76,7 @@ def gather(pool: Pool, query: RankQuery, weights: Weights) -> Evidence:
     cosines = pool.vectors @ query.vector if query.vector is not None and pool.vectors.size else None
     columns = _word_columns(pool, words, turns, weights)
     if cosines is not None and query.vector is not None:
-        columns |= _meaning_columns(pool, query.vector, cosines, turns, weights)
+        columns |= _meaning_columns(pool, query.vector, cosines, turns=turns, weights=weights)
     for signal, column_of in _HINTS.items():
         if weights[signal]:
             column = column_of(pool, query.understanding)
@@ -96,8 +96,6 @@ def _word_columns(pool: Pool, words: Words, turns: Turns, weights: Weights) -> d
     columns = {}
     if weights["words"]:
         columns["words"] = _to_best(bm25(words, words.counts, lengths, weights.words))
-    if weights["coverage"]:
-        columns["coverage"] = _to_best(((words.idf / np.float32(words.ideal)) @ (words.counts > 0)) ** 2)
     if weights["words_near"] or weights["words_around"]:
         counts = around(turns.summed(words.counts), turns)
         sizes = around(turns.summed(lengths), turns)
@@ -108,7 +106,9 @@ def _word_columns(pool: Pool, words: Words, turns: Turns, weights: Weights) -> d
     return columns
 
 
-def _meaning_columns(pool: Pool, asked: Floats, cosines: Floats, turns: Turns, weights: Weights) -> dict[str, Floats]:
+def _meaning_columns(
+    pool: Pool, asked: Floats, cosines: Floats, *, turns: Turns, weights: Weights
+) -> dict[str, Floats]:
     columns = {}
     if weights["meaning"]:
         columns["meaning"] = _above_average(_centred(pool, asked, cosines))

@@ -15,7 +15,6 @@ SIGNALS = (
     "words",
     "words_near",
     "words_around",
-    "coverage",
     "meaning",
     "meaning_whole",
     "meaning_near",
@@ -40,23 +39,24 @@ SIGNALS = (
     "typed",
     "outdated",
     "session",
-    "before",
     "after",
     "reply",
 )
-"""Every signal, in the order explanations list them; the last four are computed from the sum of the others."""
+"""Every signal, in the order explanations list them; the last three are computed from the sum of the others."""
 
 _FILE = "weights.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How the best fused evidence becomes a score: a logistic of what part of the question was found and how near in
-    meaning the best row is; every further hit gets its share of it."""
+    """How sure the first hits are: a logistic of what part of the question's words they hold and how near in meaning
+    they are, or, in a search without vectors, of the words alone. Every hit gets its share of it."""
 
     bias: float
     coverage: float
     similarity: float
+    words_only_bias: float
+    words_only_coverage: float
 
 
 @dataclass(frozen=True, slots=True)
