@@ -32,7 +32,7 @@ def found_by(query: str, text: str) -> bool:
     ("query", "text"),
     [
         ("adopted dogs", "We are adopting a dog."),
-        ("CAROLINE'S PAINTINGS", "caroline painted it"),
+        ("ZOE'S PAINTINGS", "zoe painted it"),
         ("cafe", "We met at the Café."),
         ("Häuser", "Das Haus steht am See und ist alt."),
         ("häuser", "Die Hauser waren alt und die Strasse war leer."),

@@ -1,0 +1,16 @@
+"""Ascending numbers inside an org, without gaps from work that was rolled back."""
+
+from sqlalchemy import Connection
+
+from memcairn.store.dialect import upsert
+from memcairn.store.schema import counters
+
+
+def take(connection: Connection, org_id: str, name: str, *, count: int = 1, start: int = 0) -> int:
+    """Reserve `count` numbers and return the first; the very first one ever taken is `start` + 1."""
+    statement = upsert(connection, counters).values(org_id=org_id, name=name, value=start + count)
+    statement = statement.on_conflict_do_update(
+        index_elements=["org_id", "name"], set_={"value": counters.c.value + count}
+    )
+    last: int = connection.execute(statement.returning(counters.c.value)).scalar_one()
+    return last - count + 1

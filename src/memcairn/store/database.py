@@ -1,0 +1,316 @@
+"""Transactions as plain functions of a connection, run on threads.
+
+`write` runs one function in one durable transaction, `read` in one consistent snapshot. A function cannot await, so it
+cannot hold a connection while a model thinks.
+"""
+
+import asyncio
+import contextlib
+import os
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.pool import NullPool, StaticPool
+
+from memcairn.domain.errors import Unavailable
+from memcairn.store import filters
+from memcairn.store.wiping import empty_log, wipe_some
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READER_THREADS = 4
+BUSY_TIMEOUT_MILLIS = 10_000
+MAX_GROUP = 128
+"""Writes committed by one sync. Larger groups gain nothing measurable and make the first caller wait for the last."""
+
+
+WIPE_TRIES = 100
+WIPE_PAUSE_SECONDS = 0.005
+"""Between two steps of a wipe, for writers; a step that a reader kept from its work is tried again after it."""
+
+
+class Database(Protocol):
+    """Where things rest. `fn` receives an open connection in a transaction that commits when it returns."""
+
+    async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of `fn` on one consistent snapshot."""
+        ...
+
+    async def write(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of `fn`, after its transaction is committed and synced; if it raises, nothing of it was stored."""
+        ...
+
+    async def wipe(self) -> bool:
+        """Overwrite what deleted rows left behind, in small steps between which writes go on.
+
+        False when something kept it from reaching the end; it can be called again.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish accepted writes and close every connection."""
+        ...
+
+
+class SqliteDatabase:
+    """One writer thread and several readers on one file, in WAL mode with `synchronous=FULL`.
+
+    Writes that wait while another commits are carried out together and share one sync; each caller is answered after
+    the commit that holds its own, and one that fails is undone alone. A file that cannot be opened and written is
+    refused with Unavailable when the object is made.
+    """
+
+    def __init__(self, path: Path, *, on_group: Callable[[int, float], None] = lambda _callers, _seconds: None) -> None:
+        self._path = path
+        self._on_group = on_group
+        self._writer_engine = sqlite_engine(path, begin="BEGIN IMMEDIATE", query_only=False)
+        self._reader_engine = sqlite_engine(path, begin="BEGIN", query_only=True)
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._closed = False
+        self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="memcairn-reader")
+        self._local = threading.local()
+        self._open_readers: list[Connection] = []
+        self._connection = _opened(self._writer_engine, path)
+        self._writer = threading.Thread(target=self._write_forever, name="memcairn-writer", daemon=True)
+        self._writer.start()
+
+    async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._require_open()
+        return await asyncio.wrap_future(self._readers.submit(self._run_read, lambda c: fn(c, *args, **kwargs)))
+
+    async def write(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._require_open()
+        # The future is shielded: a caller that goes away must not undo a write that other callers share a commit with.
+        done: Future[T] = Future()
+        self._queue.put(_Write(lambda c: fn(c, *args, **kwargs), done))
+        return await asyncio.shield(asyncio.wrap_future(done))
+
+    async def wipe(self) -> bool:
+        page: int | None = 1
+        tries = 0
+        while page is not None and tries < WIPE_TRIES:
+            done = await self._between_transactions(partial(wipe_some, path=self._path, first_page=page))
+            page, tries = done.next_page, 0 if done.complete else tries + 1
+            await asyncio.sleep(WIPE_PAUSE_SECONDS)
+        return page is None and await self._between_transactions(partial(empty_log, path=self._path))
+
+    async def _between_transactions(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of `fn`, called with the driver's own connection while no transaction is open on it."""
+        self._require_open()
+        done: Future[T] = Future()
+        self._queue.put(_Write(lambda c: fn(_driver(c)), done, alone=True))
+        return await asyncio.shield(asyncio.wrap_future(done))
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        await asyncio.to_thread(self._writer.join)
+        await asyncio.to_thread(self._readers.shutdown)
+        for connection in self._open_readers:
+            connection.close()
+        self._reader_engine.dispose()
+        self._writer_engine.dispose()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise Unavailable("The database is closed: the server is stopping. Repeat the request on the next one.")
+
+    def _run_read(self, fn: Callable[[Connection], T]) -> T:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._reader_engine.connect()
+            self._local.connection = connection
+            self._open_readers.append(connection)
+        with _translated(), connection.begin():
+            return fn(connection)
+
+    def _write_forever(self) -> None:
+        with self._connection:
+            while True:
+                members = self._next_members()
+                stopping = members[-1] is None
+                group = [member for member in members if member is not None and not member.alone]
+                if group:
+                    started = time.perf_counter()
+                    _commit_group(self._connection, group)
+                    self._on_group(len(group), time.perf_counter() - started)
+                for member in members:
+                    if member is not None and member.alone:
+                        _carry_out_alone(self._connection, member)
+                if stopping:
+                    return
+
+    def _next_members(self) -> list["_Write | None"]:
+        """Wait for one write and take along those already queued; None comes last and ends the thread."""
+        members = [self._queue.get()]
+        with contextlib.suppress(queue.Empty):
+            while members[-1] is not None and len(members) < MAX_GROUP:
+                members.append(self._queue.get_nowait())
+        return members
+
+
+class _Write(contextlib.AbstractContextManager[None]):
+    """A function waiting for its transaction, and the future that is told when it is committed.
+
+    As a context manager it keeps what goes wrong inside for its caller instead of ending the writer thread.
+    """
+
+    __slots__ = ("alone", "done", "error", "fn", "result")
+
+    def __init__(self, fn: Callable[[Connection], Any], done: "Future[Any]", *, alone: bool = False) -> None:
+        self.fn = fn
+        self.done = done
+        self.alone = alone
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self.error = self.error or error
+        return error is not None
+
+    def answer(self) -> None:
+        if not self.done.set_running_or_notify_cancel():
+            return
+        if self.error is not None:
+            self.done.set_exception(self.error)
+        else:
+            self.done.set_result(self.result)
+
+
+class _Group(contextlib.AbstractContextManager[None]):
+    """Writes that share one commit: if it fails, every one of them failed."""
+
+    def __init__(self, members: list[_Write]) -> None:
+        self.members = members
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        for member in self.members:
+            member.error = member.error or error
+        return error is not None
+
+
+def _commit_group(connection: Connection, members: list[_Write]) -> None:
+    """Carry out `members` in one transaction and answer everyone; one that raises is rolled back to its savepoint."""
+    with _Group(members), _translated(), connection.begin():
+        for member in members:
+            _carry_out(connection, member)
+    if _in_transaction(connection):  # a COMMIT that SQLite refuses leaves its transaction open
+        connection.connection.rollback()
+    for member in members:
+        member.answer()
+
+
+def _carry_out_alone(connection: Connection, member: _Write) -> None:
+    with member, _translated():
+        member.result = member.fn(connection)
+    member.answer()
+
+
+def _carry_out(connection: Connection, member: _Write) -> None:
+    connection.exec_driver_sql("SAVEPOINT member")
+    with member, _translated():
+        member.result = member.fn(connection)
+    # On a full or failing disk SQLite may undo the whole transaction by itself: then nobody's write is left in it, and
+    # going on would carry out the next ones outside of any.
+    if member.error is not None and not _in_transaction(connection):
+        raise member.error
+    if member.error is not None:
+        connection.exec_driver_sql("ROLLBACK TO member")
+    connection.exec_driver_sql("RELEASE member")
+
+
+def _in_transaction(connection: Connection) -> bool:
+    return _driver(connection).in_transaction
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    driver: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]  # it is SQLite's
+    return driver
+
+
+class _translated(contextlib.AbstractContextManager[None]):  # noqa: N801 -- reads as a word after `with`
+    """Turn what the database says about its own state into errors a caller can act on."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, DatabaseError) or isinstance(error, IntegrityError):
+            return
+        said = str(error.orig).lower()
+        if filters.ERROR_SIGN in said:
+            raise filters.too_costly() from None
+        if "disk is full" in said or "disk i/o error" in said:
+            raise Unavailable(
+                "The database could not write: the disk is full or failing. Nothing of this request was stored; "
+                "free some space and repeat it.",
+                code="storage_full",
+                retry_after_seconds=5,
+            ) from error
+        if "database is locked" in said or "database table is locked" in said:
+            raise Unavailable(
+                f"Another process held the database for over {BUSY_TIMEOUT_MILLIS // 1000} s. Repeat the request.",
+                code="database_busy",
+            ) from error
+
+
+def _opened(engine: Engine, path: Path) -> Connection:
+    try:
+        connection = engine.connect()
+    except DatabaseError as error:
+        reason = str(error.orig)
+    else:
+        if os.access(path, os.W_OK):
+            return connection
+        connection.close()
+        reason = "it may not be written to"
+    engine.dispose()
+    raise Unavailable(
+        f"The database {str(path)!r} cannot be opened: {reason}. Check that it is a Memcairn database and that its "
+        "file and folder are yours to write, or name another one.",
+        code="database_unusable",
+    )
+
+
+def sqlite_engine(path: Path, *, begin: str, query_only: bool) -> Engine:
+    """An engine whose transactions start with `begin` and whose commits survive power loss (`synchronous=FULL`)."""
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=NullPool if query_only else StaticPool,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MILLIS / 1000},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: object) -> None:
+        filters.install(connection)
+        # The driver would open transactions by its own rules; `begin` below is the only place that does.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        if not query_only:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        for pragma in (
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            f"busy_timeout = {BUSY_TIMEOUT_MILLIS}",
+            "secure_delete = ON",
+            "temp_store = MEMORY",
+            "cache_size = -32000",
+            f"query_only = {'ON' if query_only else 'OFF'}",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

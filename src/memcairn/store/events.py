@@ -1,0 +1,271 @@
+"""The event log."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, or_, select, tuple_, update
+
+from memcairn.domain.events import Event, EventKind, EventStatus
+from memcairn.domain.filters import Filter
+from memcairn.store import filters
+from memcairn.store.batches import chunks
+from memcairn.store.schema import events
+
+_COLUMNS = [column for column in events.c if column.name not in {"digest", "held"}]
+_ORDER = (events.c.created_at, events.c.position, events.c.event_id)
+_LIVE = events.c.deleted_at.is_(None)
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events a list holds; None means any."""
+
+    session_id: str | None = None
+    actor_id: str | None = None
+    kind: str | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The last event of a page: the next one starts behind it."""
+
+    created_at: datetime
+    position: int
+    event_id: str
+
+
+def add(connection: Connection, new_events: Sequence[Event], digests: Sequence[bytes]) -> None:
+    rows = []
+    for event, digest in zip(new_events, digests, strict=True):
+        row = {name: getattr(event, name) for name in Event.__slots__}
+        row |= {"kind": event.kind.value, "status": event.status.value, "metadata": dict(event.metadata)}
+        rows.append(row | {"digest": digest, "held": False})
+    if rows:
+        connection.execute(insert(events), rows)
+
+
+def by_ids(connection: Connection, org_id: str, event_ids: Sequence[str], *, deleted: bool = False) -> list[Event]:
+    """The live events among `event_ids` (with `deleted`, all of them), in the order asked for."""
+    found: dict[str, Event] = {}
+    for chunk in chunks(event_ids):
+        statement = select(*_COLUMNS).where(events.c.org_id == org_id, events.c.event_id.in_(chunk))
+        rows = connection.execute(statement if deleted else statement.where(_LIVE))
+        found |= {event.event_id: event for event in map(_event, rows)}
+    return [found[event_id] for event_id in dict.fromkeys(event_ids) if event_id in found]
+
+
+def digests_by_id(connection: Connection, org_id: str, event_ids: Sequence[str]) -> dict[str, bytes]:
+    """The content digest of each id that is taken, deleted events included."""
+    found: dict[str, bytes] = {}
+    for chunk in chunks(event_ids):
+        statement = select(events.c.event_id, events.c.digest).where(
+            events.c.org_id == org_id, events.c.event_id.in_(chunk)
+        )
+        found |= {row.event_id: row.digest for row in connection.execute(statement)}
+    return found
+
+
+def ids_by_digest(connection: Connection, org_id: str, digests: Sequence[bytes], since: datetime) -> dict[bytes, str]:
+    """The first live event of each digest that was accepted after `since`."""
+    found: dict[bytes, str] = {}
+    for chunk in chunks(digests):
+        statement = (
+            select(events.c.digest, events.c.event_id)
+            .where(events.c.org_id == org_id, events.c.digest.in_(chunk), events.c.created_at > since, _LIVE)
+            .order_by(events.c.created_at.desc(), events.c.event_id.desc())
+        )
+        found |= {row.digest: row.event_id for row in connection.execute(statement)}
+    return found
+
+
+def states(connection: Connection, org_id: str, event_ids: Sequence[str]) -> dict[str, tuple[EventStatus, str | None]]:
+    """Status and error of each live event."""
+    found: dict[str, tuple[EventStatus, str | None]] = {}
+    for chunk in chunks(event_ids):
+        statement = select(events.c.event_id, events.c.status, events.c.error).where(
+            events.c.org_id == org_id, events.c.event_id.in_(chunk), _LIVE
+        )
+        found |= {row.event_id: (EventStatus(row.status), row.error) for row in connection.execute(statement)}
+    return found
+
+
+def unchanged(connection: Connection, org_id: str, read_before: Sequence[Event]) -> set[str]:
+    """Those that are still live and pending and say what they said when they were read."""
+    now = {event.event_id: event for event in by_ids(connection, org_id, [each.event_id for each in read_before])}
+    return {
+        event_id
+        for event_id, before in ((each.event_id, each) for each in read_before)
+        if event_id in now and now[event_id].status is EventStatus.PENDING and _said(now[event_id]) == _said(before)
+    }
+
+
+def in_session(
+    connection: Connection,
+    org_id: str,
+    session_id: str,
+    event_id: str,
+    *,
+    deleted: bool = False,
+    locked: bool = False,
+) -> Event | None:
+    """The live event of that id in that session; with `deleted`, a deleted one too. `locked` keeps it still."""
+    statement = select(*_COLUMNS).where(events.c.org_id == org_id, events.c.event_id == event_id)
+    statement = statement.where(events.c.session_id == session_id)
+    if not deleted:
+        statement = statement.where(_LIVE)
+    if locked:
+        statement = statement.with_for_update()
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else _event(row)
+
+
+def last_in_session(connection: Connection, org_id: str, session_id: str, count: int) -> list[Event]:
+    """The newest live events of a session, oldest first."""
+    statement = select(*_COLUMNS).where(events.c.org_id == org_id, events.c.session_id == session_id, _LIVE)
+    statement = statement.order_by(events.c.position.desc()).limit(count)
+    return [_event(row) for row in connection.execute(statement)][::-1]
+
+
+def page_of_session(
+    connection: Connection,
+    org_id: str,
+    session_id: str,
+    *,
+    after_position: int = 0,
+    skip: int = 0,
+    limit: int | None,
+) -> list[Event]:
+    """Live events of a session by position: behind `after_position`, or without the first `skip`."""
+    statement = select(*_COLUMNS).where(events.c.org_id == org_id, events.c.session_id == session_id, _LIVE)
+    statement = statement.where(events.c.position > after_position).order_by(events.c.position).limit(limit)
+    return [_event(row) for row in connection.execute(statement.offset(skip) if skip else statement)]
+
+
+def count_in_session(connection: Connection, org_id: str, session_id: str) -> int:
+    statement = select(func.count()).where(events.c.org_id == org_id, events.c.session_id == session_id, _LIVE)
+    return connection.execute(statement).scalar_one()
+
+
+def ids_in_session(connection: Connection, org_id: str, session_id: str) -> list[str]:
+    """The live events of a session, by position."""
+    statement = select(events.c.event_id).where(events.c.org_id == org_id, events.c.session_id == session_id, _LIVE)
+    return list(connection.execute(statement.order_by(events.c.position)).scalars())
+
+
+def change(connection: Connection, org_id: str, event_id: str, values: Mapping[str, Any]) -> None:
+    """Set columns of one event, live or deleted."""
+    statement = update(events).where(events.c.org_id == org_id, events.c.event_id == event_id)
+    connection.execute(statement.values(dict(values)))
+
+
+def page(connection: Connection, org_id: str, where: EventFilter, *, after: Mark | None, limit: int) -> list[Event]:
+    """Live events, oldest first, at most `limit` of them behind `after`; those of one request by session position."""
+    statement = select(*_COLUMNS).where(events.c.org_id == org_id, _LIVE, *_conditions(where))
+    if after is not None:
+        place = tuple_(after.created_at, after.position, after.event_id, types=[column.type for column in _ORDER])
+        statement = statement.where(tuple_(*_ORDER) > place)
+    statement = statement.order_by(*_ORDER).limit(limit)
+    return [_event(row) for row in connection.execute(statement)]
+
+
+def pending(
+    connection: Connection,
+    org_id: str,
+    *,
+    where: EventFilter,
+    words: Collection[str],
+    limit: int,
+    metadata: Filter | None = None,
+) -> list[Event]:
+    """The newest live events not processed yet that contain one of `words` (any, if there are none)."""
+    statement = select(*_COLUMNS).where(events.c.org_id == org_id, _LIVE, *_conditions(where))
+    statement = statement.where(events.c.status == EventStatus.PENDING.value)
+    if metadata is not None:
+        statement = statement.where(filters.condition(connection, events.c.metadata, metadata))
+    if words:
+        statement = statement.where(or_(*(events.c.content.icontains(word, autoescape=True) for word in words)))
+    statement = statement.order_by(events.c.created_at.desc(), events.c.event_id.desc()).limit(limit)
+    return [_event(row) for row in connection.execute(statement)]
+
+
+def mark(
+    connection: Connection,
+    org_id: str,
+    event_ids: Iterable[str],
+    status: EventStatus,
+    *,
+    now: datetime,
+    error: str | None = None,
+) -> None:
+    for chunk in chunks(list(event_ids)):
+        statement = update(events).where(events.c.org_id == org_id, events.c.event_id.in_(chunk))
+        connection.execute(statement.values(status=status.value, error=error, updated_at=now))
+
+
+def mark_deleted(connection: Connection, org_id: str, event_ids: Sequence[str], now: datetime) -> int:
+    """Hide live events from every read; returns how many there were."""
+    count = 0
+    for chunk in chunks(event_ids):
+        statement = update(events).where(events.c.org_id == org_id, events.c.event_id.in_(chunk), _LIVE)
+        count += connection.execute(statement.values(deleted_at=now, updated_at=now)).rowcount
+    return count
+
+
+def to_erase_of(
+    connection: Connection, org_id: str, *, actor_id: str, session_ids: Sequence[str], limit: int
+) -> list[str]:
+    """Events of an actor, and all events of some sessions, live and deleted ones alike."""
+    mine = or_(events.c.actor_id == actor_id, events.c.session_id.in_(session_ids))
+    statement = select(events.c.event_id).where(events.c.org_id == org_id, mine).limit(limit)
+    return list(connection.execute(statement).scalars())
+
+
+def hide_some_of(
+    connection: Connection, org_id: str, *, actor_id: str, session_ids: Sequence[str], now: datetime, limit: int
+) -> int:
+    """Hide live events of an actor, and of some sessions, held or not; returns how many there were."""
+    mine = or_(events.c.actor_id == actor_id, events.c.session_id.in_(session_ids))
+    some = select(events.c.event_id).where(events.c.org_id == org_id, mine, _LIVE).limit(limit)
+    statement = update(events).where(events.c.org_id == org_id, events.c.event_id.in_(some))
+    return connection.execute(statement.values(deleted_at=now, updated_at=now)).rowcount
+
+
+def deleted_until(connection: Connection, org_id: str, moment: datetime, *, limit: int) -> list[str]:
+    """Events deleted at `moment` or before that nobody holds back."""
+    statement = select(events.c.event_id).where(
+        events.c.org_id == org_id, events.c.deleted_at <= moment, events.c.held.is_(False)
+    )
+    return list(connection.execute(statement.limit(limit)).scalars())
+
+
+def erase(connection: Connection, org_id: str, event_ids: Sequence[str]) -> int:
+    """Remove rows for good, with their links to memories; returns how many events there were."""
+    count = 0
+    for chunk in chunks(event_ids):
+        statement = delete(events).where(events.c.org_id == org_id, events.c.event_id.in_(chunk))
+        count += connection.execute(statement).rowcount
+    return count
+
+
+def _said(event: Event) -> tuple[object, ...]:
+    return event.content, event.kind, event.role, event.name, event.occurred_at
+
+
+def _conditions(where: EventFilter) -> list[ColumnElement[bool]]:
+    wanted: Mapping[str, str | None] = {
+        "session_id": where.session_id,
+        "actor_id": where.actor_id,
+        "kind": where.kind,
+        "status": where.status,
+    }
+    return [events.c[name] == value for name, value in wanted.items() if value is not None]
+
+
+def _event(row: Row[*tuple[object, ...]]) -> Event:
+    values = dict(row._mapping)
+    values["kind"] = EventKind(values["kind"])
+    values["status"] = EventStatus(values["status"])
+    return Event(**values)

@@ -1,0 +1,216 @@
+"""The index on SQLite: words in FTS5, vectors in BLOBs, both beside the features ranking reads.
+
+A scope of up to EXACT_ROWS segments is ranked whole, from a pool kept in memory; a larger one gives its best
+candidates by words (FTS5) and by meaning (an exact scan over the vectors), with their neighbours in the conversation.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, text, update
+
+from memcairn.domain.scopes import EVERYTHING
+from memcairn.store import counters, orgs
+from memcairn.store.batches import chunks
+from memcairn.store.dialect import upsert
+from memcairn.store.index import wide
+from memcairn.store.index.analysis import term_ids
+from memcairn.store.index.base import Found, IndexEntry, IndexQuery
+from memcairn.store.index.pools import Cached, PoolCache, Version, merged, pack_vector, pool_of
+from memcairn.store.schema import index_rows, index_scopes
+
+EXACT_ROWS = 20_000
+"""Ranking this many rows whole takes about 15 ms on one core; above it, candidates are cheaper."""
+
+CACHE_BYTES = 256 * 1024 * 1024
+TIDY_PAGES = 256
+"""Pages of the word index rewritten in one step: about 1 MiB, a few milliseconds. Given to FTS5 as a negative number,
+which asks for all segments to become one: only then is nothing of a removed row left in an older one."""
+
+ORG_BITS = 40
+"""Row numbers of an org lie in `orgs.number << ORG_BITS` and the 2^40 behind it."""
+
+_ADD_WORDS = text("INSERT INTO memory_words (rowid, scope, words) VALUES (:row_number, :scope, :words)")
+_MERGE_WORDS = text("INSERT INTO memory_words (memory_words, rank) VALUES ('merge', :pages)")
+_CHANGES_SO_FAR = text("SELECT total_changes()")
+_REMOVE_WORDS = text("DELETE FROM memory_words WHERE rowid = :row_number")
+
+
+class SqliteIndex:
+    """See `Index`; the pools of recently searched scopes are kept up to `cache_bytes`."""
+
+    def __init__(self, *, cache_bytes: int = CACHE_BYTES, exact_rows: int = EXACT_ROWS) -> None:
+        self._cache = PoolCache(cache_bytes)
+        self._exact_rows = exact_rows
+
+    def put(self, connection: Connection, org_id: str, entries: Sequence[IndexEntry], *, model: str) -> None:
+        if not entries:
+            return
+        start = orgs.require(connection, org_id).number << ORG_BITS
+        first = counters.take(connection, org_id, "index_rows", count=len(entries), start=start)
+        numbered = list(enumerate(entries, start=first))
+        connection.execute(insert(index_rows), [_columns(org_id, number, entry, model) for number, entry in numbered])
+        connection.execute(
+            _ADD_WORDS,
+            [
+                {
+                    "row_number": number,
+                    "scope": wide.scope_token(entry.scope_key),
+                    "words": " ".join(entry.terms),
+                }
+                for number, entry in numbered
+            ],
+        )
+        added = Counter(entry.scope_key for entry in entries)
+        _count_added(connection, org_id, added | {EVERYTHING: len(entries)}, last_row=first + len(entries) - 1)
+
+    def remove(self, connection: Connection, org_id: str, memory_ids: Sequence[str]) -> int:
+        gone: list[tuple[int, str]] = []
+        for chunk in chunks(memory_ids):
+            mine = (index_rows.c.org_id == org_id, index_rows.c.memory_id.in_(chunk))
+            rows = connection.execute(select(index_rows.c.row_number, index_rows.c.scope_key).where(*mine))
+            gone += [(row.row_number, row.scope_key) for row in rows]
+            connection.execute(delete(index_rows).where(*mine))
+        if gone:
+            connection.execute(_REMOVE_WORDS, [{"row_number": number} for number, _ in gone])
+            removed = Counter(scope_key for _, scope_key in gone)
+            _count_reset(connection, org_id, removed | {EVERYTHING: len(gone)})
+        return len(gone)
+
+    def add_trait(self, connection: Connection, org_id: str, memory_ids: Sequence[str], trait: int) -> None:
+        _change_traits(connection, org_id, memory_ids, index_rows.c.traits.bitwise_or(trait))
+
+    def drop_trait(self, connection: Connection, org_id: str, memory_ids: Sequence[str], trait: int) -> None:
+        _change_traits(connection, org_id, memory_ids, index_rows.c.traits.bitwise_and(~trait))
+
+    def forget_empty_scopes(self, connection: Connection, org_id: str) -> int:
+        empty = (index_scopes.c.org_id == org_id, index_scopes.c.row_count <= 0, index_scopes.c.scope_key != EVERYTHING)
+        keys = (
+            connection.execute(delete(index_scopes).where(*empty).returning(index_scopes.c.scope_key)).scalars().all()
+        )
+        self._cache.drop(org_id, keys)
+        return len(keys)
+
+    def tidy(self, connection: Connection) -> bool:
+        before: int = connection.execute(_CHANGES_SO_FAR).scalar_one()
+        connection.execute(_MERGE_WORDS, {"pages": -TIDY_PAGES})
+        # Less than two changes: the merge found nothing to do (the FTS5 documentation's own test).
+        after: int = connection.execute(_CHANGES_SO_FAR).scalar_one()
+        return after - before >= 2
+
+    def find(self, connection: Connection, org_id: str, scope_keys: Sequence[str], query: IndexQuery) -> Found:
+        states = _scope_states(connection, org_id, scope_keys)
+        total = sum(rows for _, _, rows in states.values())
+        if total <= self._exact_rows:
+            return Found(self._whole(connection, org_id, scope_keys, states, query).pool)
+        return self._candidates(connection, org_id, scope_keys, query, total)
+
+    def _whole(
+        self,
+        connection: Connection,
+        org_id: str,
+        scope_keys: Sequence[str],
+        states: Mapping[str, tuple[int, int, int]],
+        query: IndexQuery,
+    ) -> Cached:
+        version: Version = tuple(states.get(key, (0, 0, 0))[:2] for key in scope_keys)
+        cache_key = (org_id, tuple(scope_keys), query.model)
+        cached = self._cache.get(cache_key)
+        if cached is not None and cached.version == version:
+            return cached
+        grown = cached is not None and [resets for _, resets in cached.version] == [resets for _, resets in version]
+        fresh = _loaded(connection, org_id, scope_keys, query, version=version, known=cached if grown else None)
+        if len(fresh.pool) != sum(count for _, _, count in states.values()):
+            # A scope that was forgotten and filled again counts its resets anew and may look grown: its size tells.
+            fresh = _loaded(connection, org_id, scope_keys, query, version=version, known=None)
+        self._cache.put(cache_key, fresh)
+        return fresh
+
+    def _candidates(
+        self, connection: Connection, org_id: str, scope_keys: Sequence[str], query: IndexQuery, total: int
+    ) -> Found:
+        low = orgs.require(connection, org_id).number << ORG_BITS
+        high = low + (1 << ORG_BITS) - 1
+        among = None if query.allowed is None else wide.rows_of(connection, org_id, scope_keys, query.allowed)
+        rows = wide.best_by_words(connection, scope_keys, query.terms, among, low=low, high=high)
+        rows += wide.best_by_meaning(connection, org_id, scope_keys, query, among)
+        near = wide.with_neighbours(connection, org_id, scope_keys, list(dict.fromkeys(rows)))
+        counts = wide.frequencies(connection, scope_keys, query.terms, low=low, high=high)
+        return Found(pool_of(near, model=query.model, dimensions=query.dimensions), counts, total)
+
+
+def _loaded(
+    connection: Connection,
+    org_id: str,
+    scope_keys: Sequence[str],
+    query: IndexQuery,
+    *,
+    version: Version,
+    known: Cached | None,
+) -> Cached:
+    """The pool of these scopes: the known one with the rows behind it, or all rows."""
+    after = 0 if known is None else known.last_row
+    statement = select(*wide.POOL_COLUMNS).where(
+        index_rows.c.org_id == org_id, *wide.scope_condition(scope_keys), index_rows.c.row_number > after
+    )
+    rows = connection.execute(statement).all()
+    pool = pool_of(rows, model=query.model, dimensions=query.dimensions)
+    last_row = max((row.row_number for row in rows), default=after)
+    return Cached(pool if known is None else merged([known.pool, pool]), version, last_row)
+
+
+def _change_traits(connection: Connection, org_id: str, memory_ids: Sequence[str], traits: ColumnElement[int]) -> None:
+    for chunk in chunks(memory_ids):
+        mine = (index_rows.c.org_id == org_id, index_rows.c.memory_id.in_(chunk))
+        keys = connection.execute(select(index_rows.c.scope_key).where(*mine).distinct()).scalars().all()
+        connection.execute(update(index_rows).where(*mine).values(traits=traits))
+        if keys:
+            _count_reset(connection, org_id, dict.fromkeys([*keys, EVERYTHING], 0))
+
+
+def _columns(org_id: str, row_number: int, entry: IndexEntry, model: str) -> dict[str, object]:
+    return {
+        "org_id": org_id,
+        "memory_id": entry.memory_id,
+        "segment": entry.segment,
+        "row_number": row_number,
+        "scope_key": entry.scope_key,
+        "session_id": entry.session_id,
+        "position": entry.position,
+        "source": entry.source,
+        "speaker": entry.speaker,
+        "kind": entry.kind,
+        "type": entry.type,
+        "traits": entry.traits,
+        "occurred_at": entry.occurred_at,
+        "terms": term_ids(entry.terms).astype("<u4").tobytes(),
+        "vector": None if entry.vector is None else pack_vector(entry.vector),
+        "model": None if entry.vector is None else model,
+    }
+
+
+def _scope_states(connection: Connection, org_id: str, scope_keys: Iterable[str]) -> dict[str, tuple[int, int, int]]:
+    """Last row, resets and row count of each scope that has ever held a row."""
+    statement = select(
+        index_scopes.c.scope_key, index_scopes.c.last_row, index_scopes.c.resets, index_scopes.c.row_count
+    ).where(index_scopes.c.org_id == org_id, index_scopes.c.scope_key.in_(list(scope_keys)))
+    return {row.scope_key: (row.last_row, row.resets, row.row_count) for row in connection.execute(statement)}
+
+
+def _count_added(connection: Connection, org_id: str, added: Mapping[str, int], *, last_row: int) -> None:
+    for scope_key, count in sorted(added.items()):
+        statement = upsert(connection, index_scopes).values(
+            org_id=org_id, scope_key=scope_key, last_row=last_row, resets=0, row_count=count
+        )
+        grown = {"last_row": last_row, "row_count": index_scopes.c.row_count + count}
+        connection.execute(statement.on_conflict_do_update(index_elements=["org_id", "scope_key"], set_=grown))
+
+
+def _count_reset(connection: Connection, org_id: str, removed: Mapping[str, int]) -> None:
+    """Note that rows of these scopes went or changed, so that pools built before are built anew."""
+    for scope_key, count in sorted(removed.items()):
+        connection.execute(
+            update(index_scopes)
+            .where(index_scopes.c.org_id == org_id, index_scopes.c.scope_key == scope_key)
+            .values(resets=index_scopes.c.resets + 1, row_count=index_scopes.c.row_count - count)
+        )

@@ -1,0 +1,195 @@
+"""The queue: rows committed with the data they are about."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    UpdateBase,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from memcairn.domain.errors import Conflict, NotFound
+from memcairn.domain.ids import new_id
+from memcairn.domain.jobs import LEASE, MAX_ATTEMPTS, MAX_ERROR_CHARS, Job, JobStatus, NewJob, Task
+from memcairn.store.batches import chunks
+from memcairn.store.schema import jobs
+
+
+class LeaseLost(Exception):
+    """Another worker holds the job by now: what this one did must not be committed."""
+
+
+def enqueue(connection: Connection, new_jobs: Sequence[NewJob], now: datetime) -> None:
+    rows = [
+        {
+            "job_id": new_id(),
+            "org_id": job.org_id,
+            "task": job.task.value,
+            "serial_key": job.serial_key,
+            "payload": dict(job.payload),
+            "status": JobStatus.QUEUED.value,
+            "attempts": 0,
+            "max_attempts": MAX_ATTEMPTS,
+            "run_at": now,
+            "fencing_token": 0,
+            "created_at": now,
+            "updated_at": now,
+        }
+        for job in new_jobs
+    ]
+    if rows:
+        connection.execute(insert(jobs), rows)
+
+
+def claim(connection: Connection, worker_id: str, now: datetime, *, limit: int) -> list[Job]:
+    """Lease up to `limit` due jobs, oldest first, for this worker alone.
+
+    A serial key that another live lease holds is left alone, and so is what stands behind a failed job of its key that
+    waits for its next attempt; several jobs of one free key may be leased together, in their order. A lease that ran
+    out is taken over, with the next fencing token.
+    """
+    held = select(jobs.c.serial_key).where(jobs.c.status == JobStatus.RUNNING.value, jobs.c.lease_until >= now)
+    due = or_(
+        and_(jobs.c.status == JobStatus.QUEUED.value, jobs.c.run_at <= now),
+        and_(jobs.c.status == JobStatus.RUNNING.value, jobs.c.lease_until < now),
+    )
+    earlier = jobs.alias()
+    waited_for = exists().where(
+        earlier.c.serial_key == jobs.c.serial_key,
+        earlier.c.job_id < jobs.c.job_id,
+        earlier.c.status == JobStatus.QUEUED.value,
+        earlier.c.run_at > now,
+    )
+    free = and_(jobs.c.serial_key.not_in(held), ~waited_for)
+    picked = connection.execute(select(jobs).where(due, free).order_by(jobs.c.job_id).limit(limit)).all()
+    if not picked:
+        return []
+    for ids in chunks([row.job_id for row in picked]):
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.job_id.in_(ids))
+            .values(
+                status=JobStatus.RUNNING.value,
+                lease_until=now + LEASE,
+                fencing_token=jobs.c.fencing_token + 1,
+                attempts=jobs.c.attempts + 1,
+                worker_id=worker_id,
+                updated_at=now,
+            )
+        )
+    return [_leased(row, worker_id, now) for row in picked]
+
+
+def heartbeat(connection: Connection, held: Sequence[Job], now: datetime) -> None:
+    """Renew the leases that are still ours; one that is lost shows when its job is finished."""
+    for job in held:
+        connection.execute(update(jobs).where(_ours(job)).values(lease_until=now + LEASE))
+
+
+def finish(connection: Connection, held: Sequence[Job]) -> None:
+    """Remove finished jobs; LeaseLost if one of them is no longer ours, so that the caller's work is rolled back."""
+    _require_each(connection, held, lambda job: delete(jobs).where(_ours(job)))
+
+
+def give_back(connection: Connection, held: Sequence[Job], now: datetime) -> None:
+    """Return jobs that were not begun, as if they had never been claimed."""
+    for job in held:
+        values = {"status": JobStatus.QUEUED.value, "attempts": job.attempts - 1, "updated_at": now}
+        connection.execute(update(jobs).where(_ours(job)).values(values | {"lease_until": None, "worker_id": None}))
+
+
+def fail(connection: Connection, job: Job, error: str, now: datetime, *, retry_after: timedelta) -> bool:
+    """Put a failed job back for later, or declare it dead after its last attempt; returns whether it is dead."""
+    dead = job.attempts >= job.max_attempts
+    values = {
+        "status": (JobStatus.DEAD if dead else JobStatus.QUEUED).value,
+        "run_at": now + retry_after,
+        "lease_until": None,
+        "worker_id": None,
+        "error": error[:MAX_ERROR_CHARS],
+        "updated_at": now,
+    }
+    _require_each(connection, [job], lambda held: update(jobs).where(_ours(held)).values(values))
+    return dead
+
+
+def get(connection: Connection, org_id: str, job_id: str) -> Job | None:
+    row = connection.execute(select(jobs).where(jobs.c.org_id == org_id, jobs.c.job_id == job_id)).one_or_none()
+    return None if row is None else _job(row)
+
+
+def page(connection: Connection, org_id: str, *, status: str | None, after: str | None, limit: int) -> list[Job]:
+    """Jobs of one org, oldest first, at most `limit` of them behind the id `after`."""
+    statement = select(jobs).where(jobs.c.org_id == org_id)
+    if status is not None:
+        statement = statement.where(jobs.c.status == status)
+    if after is not None:
+        statement = statement.where(jobs.c.job_id > after)
+    return [_job(row) for row in connection.execute(statement.order_by(jobs.c.job_id).limit(limit))]
+
+
+def revive(connection: Connection, org_id: str, job_id: str, now: datetime) -> Job:
+    """Queue a dead job again with a fresh set of attempts. Two callers at once: one wins, the other gets Conflict."""
+    statement = (
+        update(jobs)
+        .where(jobs.c.org_id == org_id, jobs.c.job_id == job_id, jobs.c.status == JobStatus.DEAD.value)
+        .values(status=JobStatus.QUEUED.value, attempts=0, run_at=now, error=None, updated_at=now)
+    )
+    changed = connection.execute(statement).rowcount
+    job = get(connection, org_id, job_id)
+    if job is None:
+        raise NotFound(f"There is no job {job_id!r}; finished jobs are removed.", code="job_not_found")
+    if changed == 0:
+        raise Conflict(
+            f"The job {job_id!r} is {job.status.value}; only a dead job can be retried.", code="job_not_dead"
+        )
+    return job
+
+
+def count_by_status(connection: Connection) -> dict[str, int]:
+    """How many jobs of each status there are in the whole database, for metrics."""
+    rows = connection.execute(select(jobs.c.status, func.count()).group_by(jobs.c.status))
+    return {status.value: 0 for status in JobStatus} | {row[0]: row[1] for row in rows}
+
+
+def _require_each(connection: Connection, held: Sequence[Job], statement: Callable[[Job], UpdateBase]) -> None:
+    for job in held:
+        if connection.execute(statement(job)).rowcount == 0:
+            raise LeaseLost(f"job {job.job_id} is leased to another worker")
+
+
+def _ours(job: Job) -> ColumnElement[bool]:
+    return and_(
+        jobs.c.job_id == job.job_id,
+        jobs.c.fencing_token == job.fencing_token,
+        jobs.c.status == JobStatus.RUNNING.value,
+    )
+
+
+def _leased(row: Row[*tuple[Any, ...]], worker_id: str, now: datetime) -> Job:
+    return replace(
+        _job(row),
+        status=JobStatus.RUNNING,
+        attempts=row.attempts + 1,
+        fencing_token=row.fencing_token + 1,
+        worker_id=worker_id,
+        lease_until=now + LEASE,
+        updated_at=now,
+    )
+
+
+def _job(row: Row[*tuple[Any, ...]]) -> Job:
+    values = dict(row._mapping)
+    return Job(task=Task(values.pop("task")), status=JobStatus(values.pop("status")), **values)

@@ -1,0 +1,335 @@
+"""Memories at rest: the words, what they rest on, and every change with its reason."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, update
+
+from memcairn.domain.candidates import MESSAGE
+from memcairn.domain.ids import new_id
+from memcairn.domain.memories import Entity, Memory, MemoryKind, MemoryStatus
+from memcairn.domain.scopes import Level, Scope
+from memcairn.store import tallies
+from memcairn.store.batches import chunks
+from memcairn.store.schema import events, memories, memory_history, memory_sources
+
+_LIVE = memories.c.deleted_at.is_(None)
+_HIDDEN = {"scope_key", "level", "actor_id", "role_id", "team_id", "slot_key", "digest", "value", "deleted_at"}
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRow:
+    """A memory on its way in, with the keys by which a repetition or a correction finds it."""
+
+    memory: Memory
+    digest: str
+    slot_key: str | None = None
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFilter:
+    """Which memories a list holds; None means any."""
+
+    actor_id: str | None = None
+    session_id: str | None = None
+    kind: str | None = None
+    type: str | None = None
+    status: str | None = None
+    level: str | None = None
+    role_id: str | None = None
+    team_id: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMemory:
+    """A memory as consolidation sees it."""
+
+    memory: Memory
+    digest: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    change_id: str
+    change: str
+    reason: str
+    before: Mapping[str, Any] | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewChange:
+    """A line of history to be written: what happened to `memory_id`, and the values it replaced."""
+
+    memory_id: str
+    change: str
+    reason: str
+    before: Mapping[str, Any] | None = field(default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The last memory of a page: its value in the sort column, and its id."""
+
+    value: Any
+    memory_id: str
+
+
+SORTS: Mapping[str, tuple[ColumnElement[Any], bool]] = {
+    "observed_at_desc": (memories.c.observed_at, True),
+    "observed_at_asc": (memories.c.observed_at, False),
+    "created_at_desc": (memories.c.created_at, True),
+    "strength_desc": (memories.c.strength, True),
+    "confidence_desc": (memories.c.confidence, True),
+}
+"""Sort name to column and whether it descends; ties are broken by id in the same direction."""
+
+
+def add(connection: Connection, rows: Sequence[MemoryRow]) -> None:
+    if not rows:
+        return
+    connection.execute(insert(memories), [_columns(row) for row in rows])
+    links = [
+        {"org_id": row.memory.org_id, "memory_id": row.memory.memory_id, "event_id": event_id, "ordinal": ordinal}
+        for row in rows
+        for ordinal, event_id in enumerate(row.memory.source_event_ids)
+    ]
+    if links:
+        connection.execute(insert(memory_sources), links)
+    for org_id in dict.fromkeys(row.memory.org_id for row in rows):
+        come = [tallies.of_memory(row.memory) for row in rows if row.memory.org_id == org_id]
+        tallies.record(connection, org_id, come=come)
+
+
+def add_source(connection: Connection, org_id: str, memory_id: str, event_id: str) -> None:
+    count = select(func.count()).where(memory_sources.c.org_id == org_id, memory_sources.c.memory_id == memory_id)
+    ordinal = connection.execute(count).scalar_one()
+    row = {"org_id": org_id, "memory_id": memory_id, "event_id": event_id, "ordinal": ordinal}
+    connection.execute(insert(memory_sources), row)
+
+
+def change(connection: Connection, org_id: str, memory_id: str, values: Mapping[str, Any]) -> int:
+    """Set columns of one live memory; returns 0 when there is none of that id."""
+    statement = update(memories).where(memories.c.org_id == org_id, memories.c.memory_id == memory_id, _LIVE)
+    if not values.keys() & tallies.COUNTED_COLUMNS:
+        return connection.execute(statement.values(dict(values))).rowcount
+    before = tallies.of_rows(connection, org_id, memory_ids=[memory_id])
+    count = connection.execute(statement.values(dict(values))).rowcount
+    after = [each.changed(values) for each in before.values()]
+    tallies.record(connection, org_id, gone=before.values(), come=after)
+    return count
+
+
+def note_changes(connection: Connection, org_id: str, changes: Iterable[NewChange], now: datetime) -> None:
+    rows = [
+        {
+            "org_id": org_id,
+            "change_id": new_id(),
+            "memory_id": new.memory_id,
+            "change": new.change,
+            "reason": new.reason,
+            "before": None if new.before is None else dict(new.before),
+            "created_at": now,
+        }
+        for new in changes
+    ]
+    if rows:
+        connection.execute(insert(memory_history), rows)
+
+
+def by_ids(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> list[Memory]:
+    """The live memories among `memory_ids`, in the order asked for, with their live sources."""
+    found: dict[str, Memory] = {}
+    for chunk in chunks(memory_ids):
+        rows = connection.execute(
+            select(memories).where(memories.c.org_id == org_id, memories.c.memory_id.in_(chunk), _LIVE)
+        ).all()
+        sources = source_ids(connection, org_id, [row.memory_id for row in rows])
+        found |= {row.memory_id: _memory(row, sources.get(row.memory_id, ())) for row in rows}
+    return [found[memory_id] for memory_id in memory_ids if memory_id in found]
+
+
+def page(
+    connection: Connection, org_id: str, where: MemoryFilter, *, sort: str, after: Mark | None, limit: int
+) -> list[Memory]:
+    """Live memories in the order of `sort`, at most `limit` of them behind `after`."""
+    column, descending = SORTS[sort]
+    statement = select(memories).where(memories.c.org_id == org_id, _LIVE, *_conditions(where))
+    if after is not None:
+        statement = statement.where(_behind(column, after, descending=descending))
+    order = (column.desc(), memories.c.memory_id.desc()) if descending else (column, memories.c.memory_id)
+    rows = connection.execute(statement.order_by(*order).limit(limit)).all()
+    sources = source_ids(connection, org_id, [row.memory_id for row in rows])
+    return [_memory(row, sources.get(row.memory_id, ())) for row in rows]
+
+
+def source_ids(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The live source events of each memory, in the order they were heard."""
+    found: dict[str, list[str]] = {}
+    for chunk in chunks(memory_ids):
+        statement = (
+            select(memory_sources.c.memory_id, memory_sources.c.event_id)
+            .join(
+                events,
+                and_(events.c.org_id == memory_sources.c.org_id, events.c.event_id == memory_sources.c.event_id),
+            )
+            .where(memory_sources.c.org_id == org_id, memory_sources.c.memory_id.in_(chunk))
+            .where(events.c.deleted_at.is_(None))
+            .order_by(memory_sources.c.memory_id, memory_sources.c.ordinal, memory_sources.c.event_id)
+        )
+        for row in connection.execute(statement):
+            found.setdefault(row.memory_id, []).append(row.event_id)
+    return {memory_id: tuple(event_ids) for memory_id, event_ids in found.items()}
+
+
+def ids_by_sources(connection: Connection, org_id: str, event_ids: Sequence[str]) -> list[str]:
+    """The live memories that rest on any of these events."""
+    found: dict[str, None] = {}
+    for chunk in chunks(event_ids):
+        statement = (
+            select(memory_sources.c.memory_id)
+            .join(
+                memories,
+                and_(memories.c.org_id == memory_sources.c.org_id, memories.c.memory_id == memory_sources.c.memory_id),
+            )
+            .where(memory_sources.c.org_id == org_id, memory_sources.c.event_id.in_(chunk), _LIVE)
+        )
+        found |= dict.fromkeys(connection.execute(statement).scalars())
+    return list(found)
+
+
+def verbatim_of(connection: Connection, org_id: str, event_ids: Sequence[str]) -> list[str]:
+    """The live memories that keep the very words of these events."""
+    found = by_ids(connection, org_id, ids_by_sources(connection, org_id, event_ids))
+    return [memory.memory_id for memory in found if memory.type == MESSAGE]
+
+
+def known(
+    connection: Connection, org_id: str, scope_key: str, *, digests: Sequence[str], slots: Sequence[str]
+) -> list[KnownMemory]:
+    """Live memories of a scope, of any status, that say the same (by digest) or fill the same slot, oldest first."""
+    rows: dict[str, Row[*tuple[Any, ...]]] = {}
+    for column, wanted in ((memories.c.digest, digests), (memories.c.slot_key, slots)):
+        for chunk in chunks(wanted):
+            statement = select(memories).where(
+                memories.c.org_id == org_id,
+                memories.c.scope_key == scope_key,
+                column.in_(chunk),
+                _LIVE,
+            )
+            rows |= {row.memory_id: row for row in connection.execute(statement)}
+    sources = source_ids(connection, org_id, list(rows))
+    ordered = sorted(rows.values(), key=lambda row: (row.observed_at, row.memory_id))
+    return [KnownMemory(_memory(row, sources.get(row.memory_id, ())), row.digest, row.value) for row in ordered]
+
+
+def history(connection: Connection, org_id: str, memory_id: str) -> list[Change]:
+    """Every change of one memory, oldest first."""
+    statement = (
+        select(
+            memory_history.c.change_id,
+            memory_history.c.change,
+            memory_history.c.reason,
+            memory_history.c.before,
+            memory_history.c.created_at,
+        )
+        .where(memory_history.c.org_id == org_id, memory_history.c.memory_id == memory_id)
+        .order_by(memory_history.c.change_id)
+    )
+    return [Change(*row) for row in connection.execute(statement)]
+
+
+def reinforce(
+    connection: Connection, org_id: str, strengths: Mapping[str, float], recalls: Mapping[str, int], now: datetime
+) -> None:
+    """Set the strength of recalled memories and count the recalls."""
+    before = tallies.of_rows(connection, org_id, memory_ids=list(strengths))
+    for memory_id, strength in strengths.items():
+        statement = update(memories).where(memories.c.org_id == org_id, memories.c.memory_id == memory_id, _LIVE)
+        connection.execute(
+            statement.values(
+                strength=strength,
+                recall_count=memories.c.recall_count + recalls[memory_id],
+                last_recalled_at=now,
+            )
+        )
+    after = [each.changed({"strength": strengths[memory_id]}) for memory_id, each in before.items()]
+    tallies.record(connection, org_id, gone=before.values(), come=after)
+
+
+def mark_deleted(connection: Connection, org_id: str, memory_ids: Sequence[str], now: datetime) -> int:
+    """Hide live memories from every read; returns how many there were."""
+    gone = tallies.of_rows(connection, org_id, memory_ids=memory_ids)
+    count = 0
+    for chunk in chunks(memory_ids):
+        statement = update(memories).where(memories.c.org_id == org_id, memories.c.memory_id.in_(chunk), _LIVE)
+        count += connection.execute(statement.values(deleted_at=now, updated_at=now)).rowcount
+    tallies.record(connection, org_id, gone=gone.values())
+    return count
+
+
+def erase(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> int:
+    """Remove rows for good, with their history and links; returns how many memories there were."""
+    gone = tallies.of_rows(connection, org_id, memory_ids=memory_ids)
+    count = 0
+    for chunk in chunks(memory_ids):
+        statement = delete(memories).where(memories.c.org_id == org_id, memories.c.memory_id.in_(chunk))
+        count += connection.execute(statement).rowcount
+    tallies.record(connection, org_id, gone=gone.values())
+    return count
+
+
+def _behind(column: ColumnElement[Any], after: Mark, *, descending: bool) -> ColumnElement[bool]:
+    if descending:
+        beyond, tie = column < after.value, memories.c.memory_id < after.memory_id
+    else:
+        beyond, tie = column > after.value, memories.c.memory_id > after.memory_id
+    return or_(beyond, and_(column == after.value, tie))
+
+
+def _conditions(where: MemoryFilter) -> list[ColumnElement[bool]]:
+    names = ("actor_id", "session_id", "kind", "type", "status", "level", "role_id", "team_id")
+    conditions: list[ColumnElement[bool]] = [
+        memories.c[name] == getattr(where, name) for name in names if getattr(where, name) is not None
+    ]
+    if where.text is not None:
+        conditions.append(memories.c.text.icontains(where.text, autoescape=True))
+    return conditions
+
+
+def _columns(row: MemoryRow) -> dict[str, Any]:
+    memory = row.memory
+    values = {name: getattr(memory, name) for name in Memory.__slots__}
+    scope: Scope = values.pop("scope")
+    values.pop("source_event_ids")
+    return values | {
+        "scope_key": scope.key,
+        "level": scope.level.value,
+        "actor_id": scope.actor_id,
+        "role_id": scope.role_id,
+        "team_id": scope.team_id,
+        "kind": memory.kind.value,
+        "status": memory.status.value,
+        "slot_key": row.slot_key,
+        "tags": list(memory.tags),
+        "entities": [{"name": entity.name, "type": entity.type} for entity in memory.entities],
+        "metadata": dict(memory.metadata),
+        "digest": row.digest,
+        "value": row.value,
+    }
+
+
+def _memory(row: Row[*tuple[Any, ...]], source_event_ids: Sequence[str]) -> Memory:
+    values = dict(row._mapping)
+    scope = Scope(Level(values["level"]), values["actor_id"], values["role_id"], values["team_id"])
+    values = {name: value for name, value in values.items() if name not in _HIDDEN}
+    values["kind"] = MemoryKind(values["kind"])
+    values["status"] = MemoryStatus(values["status"])
+    values["tags"] = tuple(values["tags"])
+    values["entities"] = tuple(Entity(**entity) for entity in values["entities"])
+    return Memory(scope=scope, source_event_ids=tuple(source_event_ids), **values)

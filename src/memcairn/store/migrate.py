@@ -1,0 +1,59 @@
+"""Bringing a database to the schema of this program: on start, or by `memcairn migrate`."""
+
+import threading
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from memcairn.domain.errors import Conflict
+
+_FOLDER = Path(__file__).parent / "migrations"
+
+# Alembic hands its context to revisions through module-level names: one migration at a time in a process.
+_alembic = threading.Lock()
+
+
+def migrate(connection: Connection) -> list[str]:
+    """Apply the revisions that are missing, all in the caller's transaction; returns their ids, oldest first.
+
+    Two processes at once: the second waits for the first and finds nothing to do. A database made by a newer program
+    is refused with Conflict.
+    """
+    before = current_revision(connection)
+    scripts = _scripts()
+    known = [script.revision for script in scripts.walk_revisions()]
+    if before is not None and before not in known:
+        raise Conflict(
+            f"The database has revision {before!r}, which this version of Memcairn does not know: a newer one made it. "
+            "Upgrade the program (`pip install -U 'memcairn[server]'`) or point it at another database.",
+            code="database_newer",
+        )
+    with _alembic:
+        command.upgrade(_config(connection), "head")
+    return [script.revision for script in reversed(list(scripts.iterate_revisions("heads", before or "base")))]
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The revision of the database; None for an empty one."""
+    revision: str | None = MigrationContext.configure(connection).get_current_revision()
+    return revision
+
+
+def head_revision() -> str | None:
+    """The revision this program works with."""
+    return _scripts().get_current_head()
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(_FOLDER))
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
+    config.attributes["connection"] = connection
+    return config

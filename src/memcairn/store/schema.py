@@ -1,0 +1,502 @@
+"""Every table, once, for SQLite and Postgres.
+
+Tenant tables carry `org_id` first in their primary key, unique constraints and foreign keys, and every statement on
+them binds it: the schema then shards by `org_id`. Tables marked `global` in their `info` are small and rarely written
+(`orgs`, `api_keys`) or are the queue, which lives unsharded beside the data it belongs to.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+GLOBAL = {"tenancy": "global"}
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time on both databases. SQLite keeps no zone, so it is put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone; store times are UTC")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Document = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+Id = String(256)
+
+
+def _id(name: str, *, nullable: bool = False) -> Column[str]:
+    return Column(name, Id, nullable=nullable)
+
+
+def _time(name: str, *, nullable: bool = False) -> Column[datetime]:
+    return Column(name, UtcDateTime, nullable=nullable)
+
+
+def _document(name: str) -> Column[Any]:
+    return Column(name, Document, nullable=False)
+
+
+orgs = Table(
+    "orgs",
+    metadata,
+    _id("org_id"),
+    Column("number", BigInteger, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("focus", Text, nullable=False, default=""),
+    Column("promotion_prompt", Text, nullable=False, default=""),
+    Column("prompt_meta", Document),
+    Column("quotas", Document),
+    _time("created_at"),
+    _time("updated_at"),
+    PrimaryKeyConstraint("org_id"),
+    info=GLOBAL,
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", String(64), nullable=False),
+    _id("org_id"),
+    Column("name", Text, nullable=False),
+    Column("prefix", String(64), nullable=False),
+    Column("secret_hash", LargeBinary(32), nullable=False),
+    _document("scopes"),
+    _time("created_at"),
+    _time("expires_at", nullable=True),
+    _time("last_used_at", nullable=True),
+    _time("revoked_at", nullable=True),
+    PrimaryKeyConstraint("key_id"),
+    ForeignKeyConstraint(["org_id"], ["orgs.org_id"]),
+    Index(None, "org_id", "created_at"),
+    info=GLOBAL,
+)
+
+users = Table(
+    "users",
+    metadata,
+    _id("org_id"),
+    _id("user_id"),
+    Column("user_uuid", String(36), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("email", Text),
+    Column("first_name", Text),
+    Column("last_name", Text),
+    _document("metadata"),
+    _time("created_at"),
+    _time("updated_at"),
+    PrimaryKeyConstraint("org_id", "user_id"),
+    UniqueConstraint("org_id", "number"),
+)
+
+_DELETED = text("deleted_at IS NOT NULL")
+
+sessions = Table(
+    "sessions",
+    metadata,
+    _id("org_id"),
+    _id("session_id"),
+    Column("session_uuid", String(36), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    _id("user_id", nullable=True),
+    Column("metadata", Document),
+    Column("last_position", BigInteger, nullable=False, default=0),
+    _time("created_at"),
+    _time("updated_at"),
+    _time("deleted_at", nullable=True),
+    PrimaryKeyConstraint("org_id", "session_id"),
+    UniqueConstraint("org_id", "number"),
+    ForeignKeyConstraint(["org_id", "user_id"], ["users.org_id", "users.user_id"]),
+    Index(None, "org_id", "user_id", "number"),
+    Index("ix_sessions_deleted", "org_id", "deleted_at", sqlite_where=_DELETED, postgresql_where=_DELETED),
+)
+
+_PENDING = text("status = 'pending'")
+
+counters = Table(
+    "counters",
+    metadata,
+    _id("org_id"),
+    Column("name", String(64), nullable=False),
+    Column("value", BigInteger, nullable=False),
+    PrimaryKeyConstraint("org_id", "name"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    _id("org_id"),
+    _id("event_id"),
+    _id("session_id"),
+    Column("position", BigInteger, nullable=False),
+    _id("actor_id"),
+    Column("kind", String(32), nullable=False),
+    Column("role", Text),
+    Column("name", Text),
+    Column("content", Text, nullable=False),
+    Column("token_count", Integer, nullable=False, default=0),
+    _document("metadata"),
+    _id("role_id", nullable=True),
+    _id("team_id", nullable=True),
+    Column("status", String(16), nullable=False),
+    Column("error", Text),
+    Column("digest", LargeBinary(16), nullable=False),
+    _time("occurred_at"),
+    _time("created_at"),
+    _time("updated_at"),
+    _time("deleted_at", nullable=True),
+    Column("held", Boolean, nullable=False, default=False),
+    PrimaryKeyConstraint("org_id", "event_id"),
+    UniqueConstraint("org_id", "session_id", "position"),
+    ForeignKeyConstraint(["org_id", "session_id"], ["sessions.org_id", "sessions.session_id"]),
+    Index(None, "org_id", "digest", "created_at"),
+    Index(None, "org_id", "created_at", "position", "event_id"),
+    Index(None, "org_id", "actor_id", "created_at"),
+    Index("ix_events_pending", "org_id", "created_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
+    Index("ix_events_deleted", "org_id", "deleted_at", sqlite_where=_DELETED, postgresql_where=_DELETED),
+)
+
+_REPLACES = text("supersedes IS NOT NULL")
+_PRESENT = text("deleted_at IS NULL")
+
+memories = Table(
+    "memories",
+    metadata,
+    _id("org_id"),
+    Column("memory_id", String(36), nullable=False),
+    Column("scope_key", String(280), nullable=False),
+    Column("level", String(8), nullable=False),
+    _id("actor_id", nullable=True),
+    _id("role_id", nullable=True),
+    _id("team_id", nullable=True),
+    _id("session_id", nullable=True),
+    Column("position", BigInteger),
+    Column("kind", String(16), nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("title", Text),
+    Column("speaker", Text),
+    Column("slot", String(64)),
+    Column("slot_key", Text),
+    Column("digest", String(64), nullable=False),
+    Column("value", Text),
+    _document("tags"),
+    _document("entities"),
+    Column("confidence", Float, nullable=False),
+    Column("strength", Float, nullable=False),
+    Column("recall_count", Integer, nullable=False, default=0),
+    _time("last_recalled_at", nullable=True),
+    Column("half_life_days", Float, nullable=False),
+    Column("pinned", Boolean, nullable=False, default=False),
+    _time("observed_at"),
+    _time("valid_from", nullable=True),
+    _time("valid_to", nullable=True),
+    Column("supersedes", String(36)),
+    _document("metadata"),
+    _time("created_at"),
+    _time("updated_at"),
+    _time("deleted_at", nullable=True),
+    PrimaryKeyConstraint("org_id", "memory_id"),
+    CheckConstraint("strength >= 0 AND strength <= 5", name="strength_in_range"),
+    CheckConstraint("confidence >= 0 AND confidence <= 1", name="confidence_in_range"),
+    Index(None, "org_id", "scope_key", "digest"),
+    Index(None, "org_id", "scope_key", "slot_key"),
+    Index(None, "org_id", "observed_at", "memory_id"),
+    Index(None, "org_id", "session_id"),
+    Index(
+        "ix_memories_actor", "org_id", "actor_id", "created_at", sqlite_where=_PRESENT, postgresql_where=_PRESENT
+    ),
+    Index("ix_memories_supersedes", "org_id", "supersedes", sqlite_where=_REPLACES, postgresql_where=_REPLACES),
+    Index("ix_memories_deleted", "org_id", "deleted_at", sqlite_where=_DELETED, postgresql_where=_DELETED),
+)
+
+memory_sources = Table(
+    "memory_sources",
+    metadata,
+    _id("org_id"),
+    Column("memory_id", String(36), nullable=False),
+    _id("event_id"),
+    Column("ordinal", Integer, nullable=False, default=0),
+    PrimaryKeyConstraint("org_id", "memory_id", "event_id"),
+    ForeignKeyConstraint(["org_id", "memory_id"], ["memories.org_id", "memories.memory_id"], ondelete="CASCADE"),
+    ForeignKeyConstraint(["org_id", "event_id"], ["events.org_id", "events.event_id"], ondelete="CASCADE"),
+    Index(None, "org_id", "event_id"),
+)
+
+memory_history = Table(
+    "memory_history",
+    metadata,
+    _id("org_id"),
+    Column("change_id", String(36), nullable=False),
+    Column("memory_id", String(36), nullable=False),
+    Column("change", String(24), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("before", Document),
+    _time("created_at"),
+    PrimaryKeyConstraint("org_id", "change_id"),
+    ForeignKeyConstraint(["org_id", "memory_id"], ["memories.org_id", "memories.memory_id"], ondelete="CASCADE"),
+    Index(None, "org_id", "memory_id", "change_id"),
+)
+
+# The derived search index: every row can be made again from `memories` and `events`. Row numbers grow inside an org
+# and start at `orgs.number << 40`: unique in the database, and an org's rows lie together in the word index.
+index_rows = Table(
+    "index_rows",
+    metadata,
+    _id("org_id"),
+    Column("memory_id", String(36), nullable=False),
+    Column("segment", Integer, nullable=False),
+    Column("row_number", BigInteger, nullable=False),
+    Column("scope_key", String(280), nullable=False),
+    _id("session_id", nullable=True),
+    Column("position", BigInteger),
+    Column("source", Id, nullable=False),
+    Column("speaker", Text),
+    Column("kind", String(16), nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("traits", Integer, nullable=False),
+    Column("occurred_at", BigInteger, nullable=False),
+    Column("terms", LargeBinary, nullable=False),
+    Column("vector", LargeBinary),
+    Column("model", String(128)),
+    PrimaryKeyConstraint("org_id", "memory_id", "segment"),
+    UniqueConstraint("org_id", "row_number"),
+    Index(None, "org_id", "scope_key", "row_number"),
+    Index(None, "org_id", "session_id", "position"),
+)
+
+index_scopes = Table(
+    "index_scopes",
+    metadata,
+    _id("org_id"),
+    Column("scope_key", String(280), nullable=False),
+    Column("last_row", BigInteger, nullable=False),
+    Column("resets", BigInteger, nullable=False),
+    Column("row_count", BigInteger, nullable=False),
+    PrimaryKeyConstraint("org_id", "scope_key"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("job_id", String(36), nullable=False),
+    _id("org_id"),
+    Column("task", String(32), nullable=False),
+    Column("serial_key", String(540), nullable=False),
+    _document("payload"),
+    Column("status", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("max_attempts", Integer, nullable=False),
+    _time("run_at"),
+    _time("lease_until", nullable=True),
+    Column("fencing_token", BigInteger, nullable=False, default=0),
+    Column("worker_id", String(64)),
+    Column("error", Text),
+    _time("created_at"),
+    _time("updated_at"),
+    PrimaryKeyConstraint("job_id"),
+    Index(None, "status", "run_at"),
+    Index(None, "serial_key", "job_id"),
+    Index(None, "org_id", "status", "job_id"),
+    info=GLOBAL,
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    _id("org_id"),
+    Column("key_id", String(64), nullable=False),
+    Column("idempotency_key", Id, nullable=False),
+    Column("request_hash", LargeBinary(32), nullable=False),
+    Column("status", Integer, nullable=False),
+    _document("body"),
+    _time("created_at"),
+    PrimaryKeyConstraint("org_id", "key_id", "idempotency_key"),
+    Index(None, "org_id", "created_at"),
+)
+
+summaries = Table(
+    "summaries",
+    metadata,
+    _id("org_id"),
+    Column("summary_id", String(36), nullable=False),
+    _id("session_id"),
+    Column("content", Text, nullable=False),
+    Column("token_count", Integer, nullable=False),
+    _document("metadata"),
+    Column("up_to_position", BigInteger, nullable=False),
+    _id("up_to_event_id"),
+    Column("vector", LargeBinary),
+    Column("model", String(128)),
+    _time("created_at"),
+    _time("deleted_at", nullable=True),
+    PrimaryKeyConstraint("org_id", "summary_id"),
+    ForeignKeyConstraint(["org_id", "session_id"], ["sessions.org_id", "sessions.session_id"], ondelete="CASCADE"),
+    Index(None, "org_id", "session_id", "up_to_position"),
+    Index("ix_summaries_deleted", "org_id", "deleted_at", sqlite_where=_DELETED, postgresql_where=_DELETED),
+)
+
+collections = Table(
+    "collections",
+    metadata,
+    _id("org_id"),
+    Column("collection_id", String(36), nullable=False),
+    Column("name", String(40), nullable=False),
+    Column("description", Text, nullable=False, default=""),
+    _document("metadata"),
+    Column("embedding_dimensions", Integer, nullable=False),
+    Column("is_auto_embedded", Boolean, nullable=False),
+    _time("created_at"),
+    _time("updated_at"),
+    PrimaryKeyConstraint("org_id", "collection_id"),
+    UniqueConstraint("org_id", "name"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    _id("org_id"),
+    Column("document_uuid", String(36), nullable=False),
+    Column("collection_id", String(36), nullable=False),
+    Column("document_id", String(100)),
+    Column("model", String(128)),
+    _time("created_at"),
+    _time("updated_at"),
+    _time("deleted_at", nullable=True),
+    Column("metadata", Document),
+    Column("content", Text, nullable=False),
+    Column("vector", LargeBinary),
+    PrimaryKeyConstraint("org_id", "document_uuid"),
+    UniqueConstraint("org_id", "collection_id", "document_id"),
+    ForeignKeyConstraint(
+        ["org_id", "collection_id"], ["collections.org_id", "collections.collection_id"], ondelete="CASCADE"
+    ),
+    Index(None, "org_id", "collection_id", "document_uuid"),
+    Index("ix_documents_deleted", "org_id", "deleted_at", sqlite_where=_DELETED, postgresql_where=_DELETED),
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    _id("org_id"),
+    Column("erasure_id", String(36), nullable=False),
+    _document("counts"),
+    _time("created_at"),
+    PrimaryKeyConstraint("org_id", "erasure_id"),
+)
+
+
+def _group(name: str, key: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        _id("org_id"),
+        _id(key),
+        Column("name", Text, nullable=False),
+        Column("focus", Text, nullable=False),
+        Column("promotion_prompt", Text, nullable=False),
+        _document("prompt_meta"),
+        _time("created_at"),
+        _time("updated_at"),
+        PrimaryKeyConstraint("org_id", key),
+        Index(None, "org_id", "created_at", key),
+    )
+
+
+roles = _group("roles", "role_id")
+teams = _group("teams", "team_id")
+
+usage = Table(
+    "usage",
+    metadata,
+    _id("org_id"),
+    _time("hour"),
+    Column("dimension", String(32), nullable=False),
+    Column("key_id", String(64), nullable=False),
+    Column("quantity", BigInteger, nullable=False),
+    PrimaryKeyConstraint("org_id", "hour", "dimension", "key_id"),
+)
+
+usage_months = Table(
+    "usage_months",
+    metadata,
+    _id("org_id"),
+    _time("month"),
+    Column("dimension", String(32), nullable=False),
+    Column("quantity", BigInteger, nullable=False),
+    PrimaryKeyConstraint("org_id", "month", "dimension"),
+)
+
+# How many memories there are of each sort and actor: kept by every write to `memories`, in its transaction.
+memory_tallies = Table(
+    "memory_tallies",
+    metadata,
+    _id("org_id"),
+    Column("facet", String(16), nullable=False),
+    Column("value", Id, nullable=False),
+    Column("detail", String(64), nullable=False),
+    Column("memory_count", BigInteger, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("strength", Float, nullable=False),
+    PrimaryKeyConstraint("org_id", "facet", "value", "detail"),
+    Index(None, "org_id", "facet", "memory_count"),
+)
+
+actor_tallies = Table(
+    "actor_tallies",
+    metadata,
+    _id("org_id"),
+    _id("actor_id"),
+    Column("memory_count", BigInteger, nullable=False),
+    Column("active_count", BigInteger, nullable=False),
+    _time("first_memory_at"),
+    _time("last_memory_at"),
+    PrimaryKeyConstraint("org_id", "actor_id"),
+    Index(None, "org_id", "first_memory_at", "actor_id"),
+    Index(None, "org_id", "last_memory_at", "actor_id"),
+)

@@ -1,0 +1,171 @@
+"""The index against its own fresh start: however a pool was gathered, it equals the one loaded whole."""
+
+from collections.abc import Callable
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from sqlalchemy import Connection, create_engine
+
+from memcairn.domain.pool import Trait
+from memcairn.domain.scopes import EVERYTHING
+from memcairn.providers.fake import FakeEmbedder
+from memcairn.store import orgs
+from memcairn.store.index import wide
+from memcairn.store.index.analysis import analyse_query
+from memcairn.store.index.base import IndexQuery
+from memcairn.store.index.sqlite import SqliteIndex
+from memcairn.store.migrate import migrate
+from tests.build import NOW, ORG, entry
+from tests.store.test_index import rows
+
+EMBEDDER = FakeEmbedder()
+SCOPES = ("actor:ann", "actor:bob", "org")
+VIEWS = ((EVERYTHING,), ("actor:ann", "org"), ("actor:bob", "org"))
+WORDS = st.sampled_from(["lisbon is warm", "porto", "bread and wine", "the violin"])
+
+
+def query(words: str) -> IndexQuery:
+    vectors = [vector for vector in EMBEDDER.embed([words]) if vector.any()]
+    return IndexQuery(analyse_query(words), vectors, EMBEDDER.model, EMBEDDER.dimensions)
+
+
+class IndexMachine(RuleBasedStateMachine):
+    """Two index objects on one database; the model knows which memory is where."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.engine = create_engine("sqlite://")
+        self.indexes = [SqliteIndex(), SqliteIndex()]
+        self.wide = SqliteIndex(exact_rows=0)
+        self.stored: dict[str, tuple[str, int]] = {}
+        """Scope and traits of each memory."""
+        self.made = 0
+        self.write(migrate)
+        self.write(orgs.add, ORG, "Default", NOW)
+
+    def teardown(self) -> None:
+        self.engine.dispose()
+
+    def write(self, fn: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        with self.engine.begin() as connection:
+            return fn(connection, *args, **options)
+
+    def found(self, index: SqliteIndex, view: tuple[str, ...]) -> list[dict[str, Any]]:
+        with self.engine.connect() as connection:
+            found = rows(index.find(connection, ORG, view, query("lisbon bread")).pool)
+        return sorted(found, key=lambda row: (str(row["session"]), row["position"], row["segment"], row["memory_id"]))
+
+    @rule(
+        words=st.lists(WORDS, min_size=1, max_size=3),
+        scope=st.sampled_from(SCOPES),
+        session=st.sampled_from([None, "s1", "s2"]),
+        position=st.integers(1, 5),
+        by=st.integers(0, 1),
+    )
+    def put(self, words: list[str], scope: str, session: str | None, position: int, by: int) -> None:
+        self.made += 1
+        memory_id = f"m{self.made}"
+        entries = [
+            entry(text, memory_id=memory_id, segment=n, scope_key=scope, session_id=session, position=position)
+            for n, text in enumerate(words)
+        ]
+        self.write(self.indexes[by].put, ORG, entries, model=EMBEDDER.model)
+        self.stored[memory_id] = (scope, 0)
+
+    @precondition(lambda self: self.stored)
+    @rule(data=st.data(), by=st.integers(0, 1))
+    def remove(self, data: st.DataObject, by: int) -> None:
+        memory_id = data.draw(st.sampled_from(sorted(self.stored)))
+        assert self.write(self.indexes[by].remove, ORG, [memory_id]) > 0
+        del self.stored[memory_id]
+
+    @precondition(lambda self: self.stored)
+    @rule(data=st.data(), by=st.integers(0, 1))
+    def add_trait(self, data: st.DataObject, by: int) -> None:
+        memory_id = data.draw(st.sampled_from(sorted(self.stored)))
+        self.write(self.indexes[by].add_trait, ORG, [memory_id], Trait.OUTDATED)
+        self.stored[memory_id] = (self.stored[memory_id][0], int(Trait.OUTDATED))
+
+    @rule(by=st.integers(0, 1))
+    def forget_empty_scopes(self, by: int) -> None:
+        self.write(self.indexes[by].forget_empty_scopes, ORG)
+
+    @rule(view=st.sampled_from(VIEWS), by=st.integers(0, 1))
+    def search(self, view: tuple[str, ...], by: int) -> None:
+        assert self.found(self.indexes[by], view) == self.found(SqliteIndex(), view) == self.found(self.wide, view)
+
+    @invariant()
+    def every_view_shows_what_is_stored(self) -> None:
+        if self.made % 3:  # leave changes to pile up between two searches
+            return
+        for view in VIEWS:
+            expected = {
+                memory_id: traits
+                for memory_id, (scope, traits) in self.stored.items()
+                if EVERYTHING in view or scope in view
+            }
+            assert {row["memory_id"]: row["traits"] for row in self.found(self.indexes[0], view)} == expected
+
+
+IndexMachine.TestCase.settings = hypothesis.settings(
+    max_examples=20, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
+TestIndex = IndexMachine.TestCase
+
+
+@pytest.fixture(scope="module")
+def large() -> Any:
+    """A connection to a database with a few memories in two scopes, in several scripts."""
+    engine = create_engine("sqlite://")
+    texts = ["Lisbon is warm", "東京に住んでいます", "наш дом", "café NEAR the sea", "AND OR NOT", "สวัสดีครับ", "👍 100%"]
+    with engine.begin() as connection:
+        migrate(connection)
+        orgs.add(connection, ORG, "Default", NOW)
+        orgs.add(connection, "other", "Other", NOW)
+        for org, scope in ((ORG, "actor:ann"), (ORG, "actor:bob"), ("other", "actor:ann")):
+            entries = [
+                entry(words, memory_id=f"{org}-{scope}-{n}", position=n, scope_key=scope)
+                for n, words in enumerate(texts)
+            ]
+            SqliteIndex().put(connection, org, entries, model=EMBEDDER.model)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def _only_anns(connection: Connection, words: str) -> None:
+    for index in (SqliteIndex(exact_rows=0), SqliteIndex()):
+        pool = index.find(connection, ORG, ("actor:ann", "org"), query(words)).pool
+        assert all(memory_id.startswith(f"{ORG}-actor:ann-") for memory_id in pool.memory_ids)
+
+
+@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.given(words=st.text(max_size=60))
+def test_any_string_is_a_legal_query_and_stays_in_its_scope(large: Connection, words: str) -> None:
+    _only_anns(large, words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        '" OR scope : *',
+        "'; DROP TABLE index_rows; --",
+        "scope : k*",
+        "NEAR(lisbon warm, 5)",
+        "lisbon AND NOT warm",
+        "{scope words} : lisbon",
+        "-lisbon ^warm lis*",
+        'words : ("lisbon")',
+        "\x00lisbon",
+        "lisbon " * 3_000,
+        "actor:bob",
+        wide.scope_token("actor:bob"),
+    ],
+)
+def test_a_query_is_words_and_never_syntax(large: Connection, words: str) -> None:
+    _only_anns(large, words)
+    large.exec_driver_sql("SELECT count(*) FROM index_rows")
