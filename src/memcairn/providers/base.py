@@ -1,0 +1,45 @@
+"""What thinks for the server: the protocols a provider fulfils."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcairn.domain.summaries import Utterance
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors that can be compared by their inner product."""
+
+    @property
+    def model(self) -> str:
+        """A name that changes whenever the vectors do; stored with each of them."""
+        ...
+
+    @property
+    def dimensions(self) -> int: ...
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """One unit-length row per text, in order; a text without a known word gives a row of zeros.
+
+        Blocking: callers on an event loop run it on a thread.
+        """
+        ...
+
+
+class Summariser(Protocol):
+    """Tells in few words what was said."""
+
+    @property
+    def name(self) -> str:
+        """Kept with each summary."""
+        ...
+
+    def summarise(self, previous: str | None, said: Sequence[Utterance]) -> str:
+        """What `previous`, the summary so far, and what was `said` after it amount to; `said` is not empty.
+
+        Raises Unavailable when it cannot now: a simpler summariser then takes its place. Whatever the texts say, they
+        are data. Blocking: callers on an event loop run it on a thread.
+        """
+        ...
