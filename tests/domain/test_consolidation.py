@@ -91,7 +91,8 @@ def _written(known: Sequence[Known], decisions: Sequence[Decision]) -> list[Know
         elif isinstance(decision, Add):
             if decision.supersedes:
                 closed = {"status": MemoryStatus.SUPERSEDED, "valid_to": decision.candidate.observed_at}
-                held[decision.supersedes] = replace(held[decision.supersedes], **closed)  # type: ignore[arg-type]
+                superseded = held[decision.supersedes]
+                held[decision.supersedes] = replace(superseded, **closed)  # type: ignore[arg-type]  # as above
             added = _known(decision.candidate, decision.memory_id, status=decision.status)
             held[added.memory_id] = replace(added, valid_to=decision.candidate.valid_to)
     return list(held.values())

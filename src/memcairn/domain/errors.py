@@ -65,13 +65,25 @@ class TooLarge(DomainError):
 
 
 class LimitReached(DomainError):
-    """A rate or quota is used up; `retry_after_seconds` says when to come back."""
+    """A rate or quota is used up; `retry_after_seconds` says when to come back, unless that is far away."""
 
     code = "limit_reached"
 
-    def __init__(self, message: str, *, retry_after_seconds: float, code: str | None = None) -> None:
+    def __init__(self, message: str, *, retry_after_seconds: float | None, code: str | None = None) -> None:
         super().__init__(message, code=code)
         self.retry_after_seconds = retry_after_seconds
+
+
+class QuotaReached(LimitReached):
+    """The org has used up a quota of the month; waiting a little does not help, so no time to come back is named."""
+
+    code = "usage_limit_exceeded"
+
+    def __init__(self, message: str, *, dimension: str, used: int, limit: int) -> None:
+        super().__init__(message, retry_after_seconds=None)
+        self.dimension = dimension
+        self.used = used
+        self.limit = limit
 
 
 class Unavailable(DomainError):

@@ -1,0 +1,56 @@
+"""Who is asking: from the key in a request to a principal."""
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from memcairn.core.deps import Deps
+from memcairn.domain.errors import Unauthenticated
+from memcairn.domain.keys import ALL_SCOPES, DEFAULT_ORG, ApiKey, Principal, key_id_of, matches
+from memcairn.store import keys
+
+_HOW = "Send it as `Authorization: Bearer <key>`; `memcairn keys create` makes one."
+
+
+class KeyUses:
+    """When each key was last used, gathered here and written in batches by the upkeep of the server."""
+
+    def __init__(self) -> None:
+        self._last_used: dict[str, datetime] = {}
+
+    def note(self, key_id: str, now: datetime) -> None:
+        self._last_used[key_id] = now
+
+    def take(self) -> dict[str, datetime]:
+        taken, self._last_used = self._last_used, {}
+        return taken
+
+
+async def authenticate(deps: Deps, uses: KeyUses, raw_key: str | None, *, local_key: str | None = None) -> Principal:
+    """The principal behind a key; Unauthenticated when it is missing, malformed, unknown, revoked or expired.
+
+    A generated key whose checksum is wrong is refused without asking the database. Each request reads the key anew,
+    so that a revocation holds from the moment it is committed, in every process.
+    """
+    if not raw_key:
+        raise Unauthenticated(f"This request carries no API key. {_HOW}")
+    if local_key is not None and secrets.compare_digest(raw_key.encode("utf-8", "surrogatepass"), local_key.encode()):
+        return Principal(DEFAULT_ORG, "local", ALL_SCOPES)
+    key_id = key_id_of(raw_key)
+    if key_id is None:
+        raise Unauthenticated(f"This is not a complete API key: its checksum is wrong. {_HOW}", code="malformed_key")
+    key = await deps.db.read(_find, key_id)
+    now = deps.clock.now()
+    if key is None or not matches(raw_key, key.secret_hash):
+        raise Unauthenticated(f"This API key is unknown. {_HOW}", code="unknown_key")
+    if key.revoked_at is not None:
+        raise Unauthenticated(f"This API key is revoked. {_HOW}", code="revoked_key")
+    if not key.usable_at(now):
+        raise Unauthenticated(f"This API key is expired. {_HOW}", code="expired_key")
+    uses.note(key.key_id, now)
+    return Principal(key.org_id, key.key_id, key.scopes)
+
+
+def _find(connection: Connection, key_id: str) -> ApiKey | None:
+    return keys.find(connection, key_id)

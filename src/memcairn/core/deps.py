@@ -1,0 +1,55 @@
+"""What a use-case may ask for: one bundle, made by the composition root."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from memcairn.core.metering import Meter
+from memcairn.domain.clock import Clock
+from memcairn.domain.summaries import WINDOW
+from memcairn.domain.tokens import TokenCounter, estimate_tokens
+from memcairn.domain.weights import Weights
+from memcairn.observability.metrics import Metrics
+from memcairn.providers.base import Embedder, Summariser
+from memcairn.providers.extractive import ExtractiveSummariser
+from memcairn.store.database import Database
+from memcairn.store.index.base import Index
+
+
+class Wakeup:
+    """A hint to the worker of this process that work was committed; losing it costs a poll interval, nothing else."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    async def wait(self, timeout_seconds: float) -> None:
+        """Return at the next `set`, or after the timeout."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._event.wait()
+        except TimeoutError:
+            return
+        self._event.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """Everything the core and the pipeline stand on."""
+
+    db: Database
+    index: Index
+    embedder: Embedder
+    clock: Clock
+    metrics: Metrics
+    weights: Weights = field(default_factory=Weights.default)
+    wakeup: Wakeup = field(default_factory=Wakeup)
+    count_tokens: TokenCounter = estimate_tokens
+    """Blocking when it is not `estimate_tokens`; `core.counting` asks it from the event loop."""
+    summariser: Summariser = field(default_factory=ExtractiveSummariser)
+    summary_window: int = WINDOW
+    """Unsummarised events of a session at which a summary is made."""
+    meter: Meter = field(default_factory=Meter)
+    keys_per_org: int = 100
+    """Usable keys an org may have made for itself."""

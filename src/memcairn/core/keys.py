@@ -1,0 +1,160 @@
+"""Making, listing and ending API keys, and the orgs they open."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from memcairn.core.deps import Deps
+from memcairn.domain.errors import Invalid
+from memcairn.domain.events import MAX_ID_CHARS
+from memcairn.domain.keys import (
+    ALL_SCOPES,
+    DEFAULT_ORG,
+    MAX_KEY_CHARS,
+    ApiKey,
+    KeyScope,
+    hash_of,
+    key_id_of,
+    new_key,
+    visible_prefix,
+)
+from memcairn.store import keys, orgs
+
+
+@dataclass(frozen=True, slots=True)
+class MadeKey:
+    """A new key with its clear text, which is not stored and cannot be shown again."""
+
+    key: ApiKey
+    raw_key: str
+
+
+async def create_org(deps: Deps, org_id: str, *, name: str | None = None) -> MadeKey:
+    """Create an org together with its first admin key; Conflict when the id is taken."""
+    _check_id(org_id)
+    made = _make(org_id, "first admin key", ALL_SCOPES, now=deps.clock.now())
+
+    def save(connection: Connection) -> None:
+        orgs.add(connection, org_id, name or org_id, made.key.created_at)
+        keys.add(connection, made.key)
+
+    await deps.db.write(save)
+    return made
+
+
+async def create_key(
+    deps: Deps, org_id: str, *, name: str, scopes: frozenset[KeyScope], expires_at: datetime | None = None
+) -> MadeKey:
+    """Add a key to an org; NotFound when there is no such org, Invalid when the key would be expired already."""
+    now = deps.clock.now()
+    if not scopes:
+        raise Invalid("A key needs at least one scope: read, write or admin.", code="no_scopes")
+    if expires_at is not None and expires_at <= now:
+        raise Invalid(f"The expiry {expires_at.isoformat()} lies in the past. Choose a later one.", code="expiry_past")
+    made = _make(org_id, name, scopes, now=now, expires_at=expires_at)
+
+    def save(connection: Connection) -> None:
+        orgs.require(connection, org_id)
+        keys.add(connection, made.key)
+
+    await deps.db.write(save)
+    return made
+
+
+async def ensure_default_org(deps: Deps) -> None:
+    """Make the org `default` if it is not there yet."""
+
+    def save(connection: Connection) -> None:
+        if orgs.get(connection, DEFAULT_ORG) is None:
+            orgs.add(connection, DEFAULT_ORG, DEFAULT_ORG, deps.clock.now())
+
+    await deps.db.write(save)
+
+
+async def list_keys(deps: Deps, org_id: str) -> list[ApiKey]:
+    def load(connection: Connection) -> list[ApiKey]:
+        orgs.require(connection, org_id)
+        return keys.list_of(connection, org_id)
+
+    return await deps.db.read(load)
+
+
+async def revoke_key(deps: Deps, org_id: str, key_id: str) -> None:
+    """End a key; every request that starts after this returns is refused."""
+    await deps.db.write(keys.revoke, org_id, key_id, deps.clock.now())
+
+
+async def ensure_first_key(deps: Deps, raw_key: str | None) -> str | None:
+    """Make sure somebody can get in.
+
+    A given key becomes an admin key of the org `default`, whatever its shape. Without one, and while no usable key
+    exists, a new one is made. Returns the clear text of a key that was made here, else None.
+    """
+    now = deps.clock.now()
+    made = _make(DEFAULT_ORG, "first admin key", ALL_SCOPES, now=now) if raw_key is None else _given(raw_key, now)
+
+    def save(connection: Connection) -> bool:
+        if raw_key is None and keys.count_usable(connection, now):
+            return False
+        if keys.find(connection, made.key.key_id) is not None:
+            return False
+        if orgs.get(connection, DEFAULT_ORG) is None:
+            orgs.add(connection, DEFAULT_ORG, DEFAULT_ORG, now)
+        keys.add(connection, made.key)
+        return True
+
+    added = await deps.db.write(save)
+    return made.raw_key if added and raw_key is None else None
+
+
+def _given(raw_key: str, now: datetime) -> MadeKey:
+    key_id = key_id_of(raw_key)
+    if key_id is None or not raw_key.strip():
+        raise Invalid(
+            f"MEMCAIRN_API_KEY cannot be a key: it is empty, longer than {MAX_KEY_CHARS} characters, or a mistyped "
+            "generated key whose checksum is wrong.",
+            code="malformed_key",
+        )
+    key = ApiKey(
+        key_id=key_id,
+        org_id=DEFAULT_ORG,
+        name="MEMCAIRN_API_KEY",
+        prefix=visible_prefix(raw_key),
+        secret_hash=hash_of(raw_key),
+        scopes=ALL_SCOPES,
+        created_at=now,
+        expires_at=None,
+        last_used_at=None,
+        revoked_at=None,
+    )
+    return MadeKey(key, raw_key)
+
+
+def _make(
+    org_id: str, name: str, scopes: frozenset[KeyScope], *, now: datetime, expires_at: datetime | None = None
+) -> MadeKey:
+    raw_key = new_key()
+    key_id = key_id_of(raw_key)
+    assert key_id is not None, "a fresh key has a right checksum"  # noqa: S101 -- our own invariant
+    key = ApiKey(
+        key_id=key_id,
+        org_id=org_id,
+        name=name,
+        prefix=visible_prefix(raw_key),
+        secret_hash=hash_of(raw_key),
+        scopes=scopes,
+        created_at=now,
+        expires_at=expires_at,
+        last_used_at=None,
+        revoked_at=None,
+    )
+    return MadeKey(key, raw_key)
+
+
+def _check_id(org_id: str) -> None:
+    if not org_id.strip() or len(org_id) > MAX_ID_CHARS or "\x00" in org_id:
+        raise Invalid(
+            f"The org id {org_id[:40]!r} must hold 1 to {MAX_ID_CHARS} characters, more than white space.",
+            code="invalid_org_id",
+        )

@@ -1,0 +1,243 @@
+"""Finding the right few lines: candidates from the index, one ranking, and a last check of who may see them."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from memcairn.core.deps import Deps
+from memcairn.core.pending import Pending, load_pending
+from memcairn.core.recall import Recalls
+from memcairn.domain.errors import Invalid
+from memcairn.domain.events import Event
+from memcairn.domain.filters import Filter
+from memcairn.domain.keys import KeyScope, Principal
+from memcairn.domain.lexical import Frequencies
+from memcairn.domain.memories import DECAYED_BELOW, Memory, MemoryStatus
+from memcairn.domain.pool import Pool, Trait
+from memcairn.domain.query import understand
+from memcairn.domain.ranking import Explanation, Ranked, RankQuery, rank
+from memcairn.domain.scopes import EVERYTHING, visible_scope_keys
+from memcairn.domain.usage import Dimension
+from memcairn.store import events, filtered_memories, memories
+from memcairn.store.index.analysis import QueryTerm, analyse_query, term_ids
+from memcairn.store.index.base import Found, IndexQuery
+from memcairn.store.index.pools import merged
+
+SPARE_HITS = 10
+"""Ranked beyond the limit, so that hits refused by the last check leave no gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """What to look for, and where; see `wire.search.SearchRequest`."""
+
+    text: str
+    limit: int = 10
+    threshold: float = 0.0
+    actor_id: str | None = None
+    session_id: str | None = None
+    exclude_session_id: str | None = None
+    role_ids: Sequence[str] = ()
+    team_ids: Sequence[str] = ()
+    kinds: Sequence[str] | None = None
+    types: Sequence[str] | None = None
+    occurred_after: datetime | None = None
+    occurred_before: datetime | None = None
+    asked_at: datetime | None = None
+    filter: Filter | None = None
+    include_source_events: bool = False
+    explain: bool = False
+
+    @property
+    def scope_keys(self) -> tuple[str, ...]:
+        return visible_scope_keys(self.actor_id, self.role_ids, self.team_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One result: a memory, or the event of raw text that is not processed yet (`memory` is None then)."""
+
+    score: float
+    similarity: float
+    memory: Memory | None
+    event: Event | None
+    source_events: Sequence[Event] | None
+    explanation: Explanation | None
+
+
+async def search(deps: Deps, recalls: Recalls, principal: Principal, query: SearchQuery) -> list[Hit]:
+    """The best hits for `query` among what its scope may see, best first.
+
+    Recall is noted for every memory returned. Any string is a legal query; one without a searchable word is ranked by
+    meaning and by what else is known.
+    """
+    principal.require(KeyScope.READ)
+    if query.session_id is not None and query.exclude_session_id is not None:
+        raise Invalid(
+            "`session_id` and `exclude_session_id` cannot be combined. Send one of them.",
+            pointer="/exclude_session_id",
+            code="session_filters_exclude_each_other",
+        )
+    now = deps.clock.now()
+    deps.meter.require(principal.org_id, Dimension.SEARCH_QUERIES, 1, now)
+    deps.meter.note(principal, Dimension.SEARCH_QUERIES, 1, now)
+    started = time.perf_counter()
+    index_query = await asyncio.to_thread(_index_query, deps, query)
+    candidates = await deps.db.read(_candidates, deps, principal.org_id, query, index_query)
+    ranked, pool = await asyncio.to_thread(_rank, deps, query, index_query, candidates)
+    hits = await deps.db.read(_hydrate, deps.clock.now(), principal.org_id, query, ranked, pool)
+    recalls.note(principal.org_id, [hit.memory.memory_id for hit in hits if hit.memory is not None])
+    deps.metrics.searched(time.perf_counter() - started, hits=len(hits))
+    return hits
+
+
+def _index_query(deps: Deps, query: SearchQuery) -> IndexQuery:
+    vectors = [vector for vector in deps.embedder.embed([query.text]) if vector.any()]
+    return IndexQuery(analyse_query(query.text), vectors, deps.embedder.model, deps.embedder.dimensions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """What will be ranked; `allowed` are the memories a filter on metadata left, pending ones it has left already."""
+
+    found: Found
+    pending: Pending | None
+    allowed: Set[str] | None
+
+
+def _candidates(
+    connection: Connection, deps: Deps, org_id: str, query: SearchQuery, index_query: IndexQuery
+) -> _Candidates:
+    where, allowed = query.filter, None
+    if where is not None:
+        allowed = filtered_memories.ids(connection, org_id, query.scope_keys, where)
+    found = deps.index.find(connection, org_id, query.scope_keys, replace(index_query, allowed=allowed))
+    pending = load_pending(
+        connection, org_id, query.actor_id, index_query.terms, dimensions=deps.embedder.dimensions, metadata=where
+    )
+    return _Candidates(found, pending, allowed)
+
+
+def _rank(
+    deps: Deps, query: SearchQuery, index_query: IndexQuery, candidates: _Candidates
+) -> tuple[list[Ranked], Pool]:
+    found, pending = candidates.found, candidates.pending
+    pool = found.pool if pending is None else merged([found.pool, pending.pool])
+    asked_at = query.asked_at or deps.clock.now()
+    understanding = understand(query.text, speakers=pool.speaker_names, asked_at=asked_at)
+    vector = index_query.vectors[0] if index_query.vectors else None
+    if understanding.spoken and understanding.spoken != query.text:
+        vector = deps.embedder.embed([understanding.spoken])[0]
+    terms = analyse_query(query.text, drop=understanding.name_words)
+    rank_query = RankQuery(
+        terms=[term_ids(term.alternatives) for term in terms],
+        vector=vector,
+        understanding=understanding,
+        frequencies=_frequencies(found, terms),
+    )
+    ranked = rank(
+        pool,
+        rank_query,
+        deps.weights,
+        limit=query.limit + SPARE_HITS,
+        mask=_mask(pool, query, candidates.allowed),
+        explain=query.explain,
+    )
+    return ranked, pool
+
+
+def _frequencies(found: Found, terms: Sequence[QueryTerm]) -> Frequencies | None:
+    if found.frequencies is None or found.total is None:
+        return None
+    counts = [found.frequencies.get(term, 0) for term in terms]
+    return Frequencies(np.array(counts, dtype=np.int64), found.total)
+
+
+def _mask(pool: Pool, query: SearchQuery, allowed_ids: Set[str] | None) -> NDArray[np.bool_] | None:
+    """Which rows the filters allow; memories without a session pass the session filters."""
+    conditions: list[NDArray[np.bool_]] = []
+    if allowed_ids is not None:
+        chosen = np.fromiter((memory_id in allowed_ids for memory_id in pool.memory_ids), np.bool_, len(pool))
+        conditions.append(chosen | (pool.traits & Trait.PENDING != 0))
+    if query.session_id is not None:
+        conditions.append((pool.sessions < 0) | _is_one_of(pool.sessions, pool.session_ids, [query.session_id]))
+    if query.exclude_session_id is not None:
+        conditions.append(~_is_one_of(pool.sessions, pool.session_ids, [query.exclude_session_id]))
+    if query.kinds is not None:
+        conditions.append(_is_one_of(pool.kinds, pool.kind_names, query.kinds))
+    if query.types is not None:
+        conditions.append(_is_one_of(pool.types, pool.type_names, query.types))
+    if query.occurred_after is not None:
+        conditions.append(pool.occurred_at >= query.occurred_after.timestamp())
+    if query.occurred_before is not None:
+        conditions.append(pool.occurred_at < query.occurred_before.timestamp())
+    if not conditions:
+        return None
+    allowed: NDArray[np.bool_] = np.logical_and.reduce(conditions)
+    return allowed
+
+
+def _is_one_of(codes: NDArray[np.int32], names: Sequence[str], wanted: Sequence[str]) -> NDArray[np.bool_]:
+    return np.isin(codes, [code for code, name in enumerate(names) if name in wanted])
+
+
+def _hydrate(
+    connection: Connection, now: datetime, org_id: str, query: SearchQuery, ranked: Sequence[Ranked], pool: Pool
+) -> list[Hit]:
+    """Ranked rows with what they stand for, read afresh: what was deleted or moved since then is not shown."""
+    pending = {row.row for row in ranked if pool.traits[row.row] & Trait.PENDING}
+    memory_ids = [pool.memory_ids[row.row] for row in ranked if row.row not in pending]
+    live_memories = {memory.memory_id: memory for memory in memories.by_ids(connection, org_id, memory_ids)}
+    event_ids = [pool.memory_ids[row] for row in pending]
+    live_events = {event.event_id: event for event in events.by_ids(connection, org_id, event_ids)}
+    hits: list[Hit] = []
+    for row in ranked:
+        if row.score < query.threshold or len(hits) == query.limit:
+            break
+        item_id = pool.memory_ids[row.row]
+        event = live_events.get(item_id) if row.row in pending else None
+        memory = None if row.row in pending else live_memories.get(item_id)
+        if (event is not None and _event_visible(event, query)) or (
+            memory is not None and _visible(memory, query, now)
+        ):
+            hits.append(Hit(row.score, row.similarity, memory, event, None, row.explanation))
+    return _with_sources(connection, org_id, hits) if query.include_source_events else hits
+
+
+def _visible(memory: Memory, query: SearchQuery, now: datetime) -> bool:
+    in_scope = EVERYTHING in query.scope_keys or memory.scope.key in query.scope_keys
+    alive = memory.status is MemoryStatus.ACTIVE and memory.strength_at(now) >= DECAYED_BELOW
+    return in_scope and alive
+
+
+def _event_visible(event: Event, query: SearchQuery) -> bool:
+    return query.actor_id is None or event.actor_id == query.actor_id
+
+
+def _with_sources(connection: Connection, org_id: str, hits: Sequence[Hit]) -> list[Hit]:
+    wanted = [event_id for hit in hits for event_id in source_ids_of(hit)]
+    by_id: Mapping[str, Event] = {event.event_id: event for event in events.by_ids(connection, org_id, wanted)}
+    return [
+        Hit(
+            hit.score,
+            hit.similarity,
+            hit.memory,
+            hit.event,
+            [by_id[event_id] for event_id in source_ids_of(hit) if event_id in by_id],
+            hit.explanation,
+        )
+        for hit in hits
+    ]
+
+
+def source_ids_of(hit: Hit) -> Sequence[str]:
+    """The events a hit rests on, first heard first."""
+    if hit.memory is not None:
+        return hit.memory.source_event_ids
+    return (hit.event.event_id,) if hit.event is not None else ()

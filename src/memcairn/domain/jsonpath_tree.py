@@ -1,0 +1,126 @@
+"""A JSON path as a tree: what was read, ready to be evaluated."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from memcairn.domain.like_regex import Regex
+
+LAST = -1
+"""As a bound: the end of the array, or the deepest level."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """`.name`"""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnyKey:
+    """`.*`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Descend:
+    """`.**`: the values `first` to `last` levels below, level 0 being the value itself."""
+
+    first: int = 0
+    last: int = LAST
+
+
+@dataclass(frozen=True, slots=True)
+class AnyElement:
+    """`[*]`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """`[0, 2 to 4]`: ranges of indexes, both ends included."""
+
+    ranges: Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """`? (…)`"""
+
+    predicate: "Predicate"
+
+
+Step = Key | AnyKey | Descend | AnyElement | Elements | Where
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """`$`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """`@`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    value: str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Steps taken one after another from each value of `source`."""
+
+    source: "Root | Current | Walk"
+    steps: Sequence[Step]
+
+
+Expression = Root | Current | Literal | Walk
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """`left op right`, op one of `== != < <= > >=`."""
+
+    op: str
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class StartsWith:
+    expression: Expression
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class LikeRegex:
+    expression: Expression
+    regex: Regex
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    expression: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    parts: "Sequence[Predicate]"
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    parts: "Sequence[Predicate]"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    part: "Predicate"
+
+
+@dataclass(frozen=True, slots=True)
+class IsUnknown:
+    part: "Predicate"
+
+
+Predicate = Compare | StartsWith | LikeRegex | Exists | And | Or | Not | IsUnknown

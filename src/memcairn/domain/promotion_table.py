@@ -1,0 +1,61 @@
+"""The table by which statements of several people are compared and made general (`promotion_rules.json`)."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionTable:
+    """The rows of the table, compiled; all words are lower-case.
+
+    `canonical` maps a word to the one that stands for its row of synonyms, `opposites` one to the word it denies.
+    `unlike` are pairs of words for different things: an embedder that finds them alike says little about others.
+    """
+
+    rewrites: tuple[tuple[re.Pattern[str], str], ...]
+    empty: frozenset[str]
+    faint: frozenset[str]
+    negators: frozenset[str]
+    upper: frozenset[str]
+    lower: frozenset[str]
+    canonical: Mapping[str, str]
+    opposites: Mapping[str, str]
+    antonyms: frozenset[frozenset[str]]
+    unlike: tuple[tuple[str, str], ...]
+    personal_tags: frozenset[str]
+    personal: re.Pattern[str]
+    habitual: re.Pattern[str]
+    own: re.Pattern[str]
+    passing: re.Pattern[str]
+    pointing: re.Pattern[str]
+    leaders: re.Pattern[str]
+    generic_speakers: frozenset[str]
+    given_names: frozenset[str]
+
+
+@cache
+def promotion_table() -> PromotionTable:
+    table: dict[str, Any] = json.loads((files("memcairn.domain") / "promotion_rules.json").read_text(encoding="utf-8"))
+    rows = [row.split() for row in table["synonyms"]]
+    canonical: dict[str, str] = {}
+    for row in rows:
+        for word in row:
+            canonical.setdefault(word, row[0])
+    patterns = ("personal", "habitual", "own", "passing", "pointing", "leaders")
+    words = ("empty", "faint", "negators", "upper", "lower", "given_names")
+    return PromotionTable(
+        rewrites=tuple((re.compile(pattern, re.IGNORECASE), into) for pattern, into in table["rewrites"]),
+        canonical=canonical,
+        opposites=table["opposites"],
+        antonyms=frozenset(frozenset(canonical.get(word, word) for word in pair) for pair in table["antonyms"]),
+        unlike=tuple((one, other) for one, other in table["unlike"]),
+        personal_tags=frozenset(table["personal_tags"]),
+        generic_speakers=frozenset(table["generic_speakers"]),
+        **{name: re.compile(table[name], re.IGNORECASE) for name in patterns},
+        **{name: frozenset(table[name].split()) for name in words},
+    )

@@ -1,0 +1,141 @@
+"""From events to memories, the whole pipeline on one page: read, extract, embed, decide, write.
+
+Models and rules run while no connection is held. What they found is decided on and written in one transaction, with
+the index, the status of the events and the end of the jobs; running it again changes nothing.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from sqlalchemy import Connection
+
+from memcairn.core.deps import Deps
+from memcairn.core.indexing import Prepared, prepare_now
+from memcairn.domain.candidates import Candidate
+from memcairn.domain.consolidation import Add, Decision, Known, Strengthen, consolidate, lookup_keys
+from memcairn.domain.events import Event, EventStatus
+from memcairn.domain.extraction import extract
+from memcairn.domain.ids import new_id
+from memcairn.domain.jobs import MAX_ERROR_CHARS, Job
+from memcairn.pipeline import effects
+from memcairn.store import events, jobs, memories
+from memcairn.store.memories import KnownMemory
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An event, what was read out of it, and each candidate's text cut and embedded."""
+
+    event: Event
+    candidates: Sequence[Candidate]
+    prepared: Sequence[Prepared]
+
+
+async def process_events(deps: Deps, held: Sequence[Job]) -> None:
+    """Derive memories from the events of these jobs and finish the jobs; LeaseLost if another worker has one by now."""
+    waiting = await deps.db.read(_read, held)
+    heard = await asyncio.to_thread(_understand, deps, waiting)
+    await deps.db.write(_write, deps, held, heard)
+    now = deps.clock.now()
+    for event in waiting:
+        deps.metrics.event_searchable((now - event.created_at).total_seconds())
+    if heard:
+        deps.metrics.memories_changed("added", sum(len(each.candidates) for each in heard))
+
+
+def give_up(connection: Connection, job: Job, reason: str, now: datetime, retry_after: timedelta) -> bool:
+    """Put a failed job back for later; after its last attempt its events are failed. Returns whether it is dead."""
+    dead = jobs.fail(connection, job, reason, now, retry_after=retry_after)
+    if dead:
+        failed = EventStatus.FAILED
+        ids: Sequence[str] = job.payload["event_ids"]
+        events.mark(connection, job.org_id, ids, failed, now=now, error=reason[:MAX_ERROR_CHARS])
+    return dead
+
+
+def _read(connection: Connection, held: Sequence[Job]) -> list[Event]:
+    """The events still waiting, in the order they were accepted."""
+    found: list[Event] = []
+    for org_id, its_jobs in groupby(sorted(held, key=_org), key=_org):
+        ids = [event_id for job in its_jobs for event_id in job.payload["event_ids"]]
+        found += [event for event in events.by_ids(connection, org_id, ids) if event.status is EventStatus.PENDING]
+    return found
+
+
+def _org(job: Job) -> str:
+    return job.org_id
+
+
+def _understand(deps: Deps, waiting: Sequence[Event]) -> list[Heard]:
+    read = [(event, extract(event)) for event in waiting]
+    prepared = iter(prepare_now(deps, [candidate.text for _, candidates in read for candidate in candidates]))
+    return [Heard(event, candidates, [next(prepared) for _ in candidates]) for event, candidates in read]
+
+
+def _write(connection: Connection, deps: Deps, held: Sequence[Job], heard: Sequence[Heard]) -> None:
+    jobs.finish(connection, held)
+    now = deps.clock.now()
+    for org_id, of_org in _grouped(heard, lambda each: each.event.org_id):
+        # What was deleted or rewritten meanwhile, or processed by a worker whose lease we took over, has no effect.
+        unchanged = events.unchanged(connection, org_id, [each.event for each in of_org])
+        waiting = [each for each in of_org if each.event.event_id in unchanged]
+        for _actor_id, of_actor in _grouped(waiting, lambda each: each.event.actor_id):
+            _remember(connection, deps, of_actor, now)
+        events.mark(connection, org_id, [each.event.event_id for each in waiting], EventStatus.COMPLETED, now=now)
+
+
+def _remember(connection: Connection, deps: Deps, heard: Sequence[Heard], now: datetime) -> None:
+    """Decide and write what one actor's events mean."""
+    org_id, scope = heard[0].event.org_id, effects.scope_of(heard[0].event)
+    candidates = [candidate for each in heard for candidate in each.candidates]
+    keys = [lookup_keys(candidate) for candidate in candidates]
+    known = memories.known(
+        connection,
+        org_id,
+        scope.key,
+        digests=list(dict.fromkeys(key.digest for key in keys)),
+        slots=list(dict.fromkeys(key.slot_key for key in keys if key.slot_key is not None)),
+    )
+    decisions = consolidate(candidates, [_known(each) for each in known], now, new_id=new_id)
+    work = effects.Effects(connection, deps, org_id, now)
+    prepared = [one for each in heard for one in each.prepared]
+    spoken_in = [each.event for each in heard for _ in each.candidates]
+    for decision, text, event in zip(decisions, prepared, spoken_in, strict=True):
+        _apply(work, decision, text, event)
+    work.write()
+
+
+def _apply(work: effects.Effects, decision: Decision, prepared: Prepared, event: Event) -> None:
+    if isinstance(decision, Add):
+        work.add(decision, prepared, event)
+    elif isinstance(decision, Strengthen):
+        work.strengthen(decision)
+
+
+def _grouped(heard: Sequence[Heard], key: Callable[[Heard], str]) -> Iterable[tuple[str, list[Heard]]]:
+    """Events by key, in their order inside each group."""
+    groups: dict[str, list[Heard]] = {}
+    for each in heard:
+        groups.setdefault(key(each), []).append(each)
+    return groups.items()
+
+
+def _known(known: KnownMemory) -> Known:
+    memory = known.memory
+    return Known(
+        memory_id=memory.memory_id,
+        kind=memory.kind,
+        type=memory.type,
+        text=memory.text,
+        speaker=memory.speaker,
+        digest=known.digest,
+        observed_at=memory.observed_at,
+        slot=memory.slot,
+        value=known.value,
+        valid_to=memory.valid_to,
+        status=memory.status,
+        source_event_ids=memory.source_event_ids,
+    )

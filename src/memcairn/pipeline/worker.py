@@ -1,0 +1,146 @@
+"""The worker: claims due jobs, carries them out in batches, and puts back what failed.
+
+One transaction commits what a batch of jobs did together with their end, so that an effect appears exactly once: a
+worker whose lease ran out finds its fencing token replaced and rolls everything back.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+from memcairn.core.deps import Deps
+from memcairn.domain.ids import new_id
+from memcairn.domain.jobs import HEARTBEAT_EVERY, Job, Task, retry_delay
+from memcairn.pipeline.tasks import HANDLERS
+from memcairn.store import jobs
+from memcairn.store.jobs import LeaseLost
+
+CLAIM_JOBS = 64
+BATCH_SIZE = 200
+"""Things (events, documents) written in one transaction: large enough to share its cost, short enough not to be felt
+by writers that wait behind it."""
+
+POLL_SECONDS = 0.5
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Worker:
+    """Runs until it is told to stop; `beat_at` is when it last looked for work, in `time.monotonic` seconds."""
+
+    deps: Deps
+    worker_id: str = field(default_factory=new_id)
+    rng: random.Random = field(default_factory=random.Random)
+    beat_at: float = 0.0
+    _stopping: bool = False
+
+    async def run(self) -> None:
+        """Carry out jobs as they come, until `stop`; what was claimed and not begun is given back."""
+        while not self._stopping:
+            self.beat_at = time.monotonic()
+            if not await self._run_once_logged():
+                await self.deps.wakeup.wait(POLL_SECONDS)
+
+    def stop(self) -> None:
+        """Finish the batch under way and end."""
+        self._stopping = True
+        self.deps.wakeup.set()
+
+    async def run_once(self) -> int:
+        """Claim what is due and carry it out; returns how many jobs were claimed."""
+        claimed = await self.deps.db.write(jobs.claim, self.worker_id, self.deps.clock.now(), limit=CLAIM_JOBS)
+        batches = _batches(claimed)
+        for number, batch in enumerate(batches):
+            if self._stopping:
+                unbegun = [job for later in batches[number:] for job in later]
+                await self.deps.db.write(jobs.give_back, unbegun, self.deps.clock.now())
+                break
+            async with self._leases_renewed([job for later in batches[number:] for job in later]):
+                await self._carry_out(batch)
+        return len(claimed)
+
+    async def _run_once_logged(self) -> int:
+        try:
+            return await self.run_once()
+        except Exception:  # the loop must outlive whatever the database or a provider does
+            log.exception("the worker could not claim or settle jobs; it tries again")
+            await asyncio.sleep(POLL_SECONDS)
+            return 0
+
+    async def _carry_out(self, batch: Sequence[Job]) -> None:
+        started = time.perf_counter()
+        error = await self._attempt(batch)
+        if error is None:
+            for _ in batch:
+                self.deps.metrics.job_finished("done", time.perf_counter() - started)
+        elif len(batch) > 1:
+            # One of them is to blame; alone, each of the others succeeds.
+            for job in batch:
+                await self._carry_out([job])
+        else:
+            await self._settle_failure(batch[0], error, time.perf_counter() - started)
+
+    async def _attempt(self, batch: Sequence[Job]) -> Exception | None:
+        try:
+            await HANDLERS[batch[0].task].carry_out(self.deps, batch)
+        except Exception as error:  # noqa: BLE001 -- the worker loop: a job that fails is put back or declared dead
+            return error
+        return None
+
+    async def _settle_failure(self, job: Job, error: Exception, seconds: float) -> None:
+        if isinstance(error, LeaseLost):
+            log.warning("a lease ran out; another worker has the job", extra={"job_id": job.job_id})
+            self.deps.metrics.job_finished("lost", seconds)
+            return
+        reason = f"{type(error).__name__}: {error}"
+        now = self.deps.clock.now()
+        retry_after = retry_delay(job.attempts, self.rng)
+        with contextlib.suppress(LeaseLost):
+            dead = await self.deps.db.write(HANDLERS[job.task].give_up, job, reason, now, retry_after)
+            self.deps.metrics.job_finished("dead" if dead else "retried", seconds)
+            log.warning(
+                "a job failed",
+                extra={"job_id": job.job_id, "attempts": job.attempts, "dead": dead, "error": type(error).__name__},
+            )
+
+    @contextlib.asynccontextmanager
+    async def _leases_renewed(self, held: Sequence[Job]) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._heartbeat(held))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _heartbeat(self, held: Sequence[Job]) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_EVERY.total_seconds())
+            self.beat_at = time.monotonic()
+            await self.deps.db.write(jobs.heartbeat, held, self.deps.clock.now())
+
+
+def _batches(claimed: Sequence[Job]) -> list[list[Job]]:
+    """Jobs of one task each, in their order, cut into batches of about BATCH_SIZE things."""
+    by_task: dict[Task, list[Job]] = {}
+    for job in claimed:
+        by_task.setdefault(job.task, []).append(job)
+    return [batch for task, its_jobs in by_task.items() for batch in _cut(its_jobs, HANDLERS[task].size)]
+
+
+def _cut(claimed: Sequence[Job], size_of: Callable[[Job], int]) -> list[list[Job]]:
+    batches: list[list[Job]] = []
+    size = BATCH_SIZE
+    for job in claimed:
+        things = size_of(job)
+        if size + things > BATCH_SIZE:
+            batches.append([])
+            size = 0
+        batches[-1].append(job)
+        size += things
+    return batches

@@ -1,0 +1,91 @@
+"""Actors, as their memories show them. There is no row of theirs to make: whoever has a memory is one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+
+from memcairn.domain.scopes import Level
+from memcairn.domain.statistics import Actor
+from memcairn.store.schema import actor_tallies
+
+SORTS: Mapping[str, tuple[ColumnElement[Any], bool]] = {
+    "first_memory_desc": (actor_tallies.c.first_memory_at, True),
+    "first_memory_asc": (actor_tallies.c.first_memory_at, False),
+    "last_memory_desc": (actor_tallies.c.last_memory_at, True),
+    "actor_id_asc": (actor_tallies.c.actor_id, False),
+}
+"""Sort name to column and whether it descends; ties are broken by id in the same direction."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActorMark:
+    """The last actor of a page: the value in the sort column, and the id."""
+
+    value: datetime | str
+    actor_id: str
+
+
+def page(
+    connection: Connection,
+    org_id: str,
+    *,
+    sort: str,
+    limit: int,
+    q: str | None = None,
+    after: ActorMark | None = None,
+    skip: int = 0,
+) -> list[Actor]:
+    """At most `limit` actors whose id holds `q`, in the order of `sort`, behind `after` or without the first `skip`."""
+    column, descending = SORTS[sort]
+    statement = select(actor_tallies).where(*_matching(org_id, q))
+    if after is not None:
+        statement = statement.where(_behind(column, after, descending=descending))
+    ids = actor_tallies.c.actor_id
+    order = (column.desc(), ids.desc()) if descending else (column, ids)
+    rows = connection.execute(statement.order_by(*order).limit(limit).offset(skip)).all()
+    return _actors(connection, org_id, rows)
+
+
+def count(connection: Connection, org_id: str, *, q: str | None = None) -> int:
+    """How many actors have an id that holds `q`, in whatever case."""
+    statement = select(func.count()).select_from(actor_tallies).where(*_matching(org_id, q))
+    return connection.execute(statement).scalar_one()
+
+
+def get(connection: Connection, org_id: str, actor_id: str) -> Actor | None:
+    statement = select(actor_tallies).where(actor_tallies.c.org_id == org_id, actor_tallies.c.actor_id == actor_id)
+    found = _actors(connection, org_id, connection.execute(statement).all())
+    return found[0] if found else None
+
+
+def _matching(org_id: str, q: str | None) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [actor_tallies.c.org_id == org_id]
+    if q is not None:
+        conditions.append(actor_tallies.c.actor_id.icontains(q, autoescape=True))
+    return conditions
+
+
+def _behind(column: ColumnElement[Any], after: ActorMark, *, descending: bool) -> ColumnElement[bool]:
+    ids = actor_tallies.c.actor_id
+    if descending:
+        return or_(column < after.value, and_(column == after.value, ids < after.actor_id))
+    return or_(column > after.value, and_(column == after.value, ids > after.actor_id))
+
+
+def _actors(connection: Connection, org_id: str, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Actor]:
+    return [
+        Actor(
+            actor_id=row.actor_id,
+            memory_count=row.memory_count,
+            active_memory_count=row.active_count,
+            first_memory_at=row.first_memory_at,
+            last_memory_at=row.last_memory_at,
+            scope_levels=(Level.ACTOR.value,),
+            role_ids=(),
+            team_ids=(),
+        )
+        for row in rows
+    ]

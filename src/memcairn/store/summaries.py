@@ -1,0 +1,166 @@
+"""Rolling summaries, and when the next one is due.
+
+A summary covers everything of its session up to `up_to_position`. It must not outlive what it was made from: whoever
+deletes or rewrites a message calls `forget_covering`, whoever deletes a session `hide_of_session`.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
+
+from memcairn.domain.events import Event
+from memcairn.domain.jobs import NewJob, Task
+from memcairn.domain.summaries import Summary
+from memcairn.store import jobs
+from memcairn.store.batches import chunks
+from memcairn.store.index.pools import pack_vector
+from memcairn.store.schema import events, summaries
+from memcairn.store.schema import jobs as job_rows
+
+_COLUMNS = [summaries.c[name] for name in Summary.__slots__]
+_LIVE = summaries.c.deleted_at.is_(None)
+# Built once: it runs with nearly every message, and putting it together takes longer than running it.
+_REACHED = (
+    select(summaries.c.session_id, func.max(summaries.c.up_to_position))
+    .where(
+        summaries.c.org_id == bindparam("org_id"),
+        summaries.c.session_id.in_(bindparam("session_ids", expanding=True)),
+        _LIVE,
+    )
+    .group_by(summaries.c.session_id)
+)
+_BLANKS = " \t\n\r\x0b\x0c"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The last summary of a page: the next one starts behind it."""
+
+    up_to_position: int
+    summary_id: str
+
+
+def due(connection: Connection, org_id: str, added: Iterable[Event], *, window: int) -> list[NewJob]:
+    """The summaries that events just stored have made due: enqueue the jobs in the same transaction.
+
+    One for each session with at least `window` live events, blank ones not counted, behind its latest summary, unless
+    one waits already. Costs nothing for sessions shorter than the window, and one query for all others that have not
+    come that far.
+    """
+    last: dict[str, int] = {}
+    for event in added:
+        last[event.session_id] = max(last.get(event.session_id, 0), event.position)
+    long_enough = [session_id for session_id, position in last.items() if position >= window]
+    reached = _reached(connection, org_id, long_enough)
+    candidates = [each for each in long_enough if last[each] - reached.get(each, 0) >= window]
+    return [
+        job_for(org_id, session_id)
+        for session_id in candidates
+        if not _is_waiting(connection, org_id, session_id)
+        and len(said_after(connection, org_id, session_id, after=reached.get(session_id, 0), limit=window)) == window
+    ]
+
+
+def job_for(org_id: str, session_id: str) -> NewJob:
+    return NewJob(org_id, Task.SUMMARISE, f"{org_id}:summary:{session_id}", {"session_id": session_id})
+
+
+def said_after(
+    connection: Connection, org_id: str, session_id: str, *, after: int, limit: int | None = None
+) -> list[str]:
+    """Ids of the live events behind position `after` that are not blank: the newest `limit`, oldest first."""
+    statement = (
+        select(events.c.event_id)
+        .where(events.c.org_id == org_id, events.c.session_id == session_id, events.c.position > after)
+        .where(events.c.deleted_at.is_(None), func.trim(events.c.content, _BLANKS) != "")
+        .order_by(events.c.position.desc())
+        .limit(limit)
+    )
+    return list(connection.execute(statement).scalars())[::-1]
+
+
+def add(
+    connection: Connection, summary: Summary, *, vector: NDArray[np.float32] | None, model: str | None = None
+) -> None:
+    """Keep a summary; `vector` has unit length and was made by `model`, None: it is found by its words alone."""
+    row = {name: getattr(summary, name) for name in Summary.__slots__}
+    row |= {"metadata": dict(summary.metadata), "vector": None, "model": None}
+    if vector is not None:
+        row |= {"vector": pack_vector(vector), "model": model}
+    connection.execute(insert(summaries), row)
+
+
+def latest(connection: Connection, org_id: str, session_id: str) -> Summary | None:
+    """The live summary of the session that reaches furthest."""
+    found = page(connection, org_id, session_id, after=None, limit=1)
+    return found[0] if found else None
+
+
+def page(connection: Connection, org_id: str, session_id: str, *, after: Mark | None, limit: int) -> list[Summary]:
+    """Live summaries, the one that reaches furthest first, at most `limit` of them behind `after`."""
+    statement = select(*_COLUMNS).where(summaries.c.org_id == org_id, summaries.c.session_id == session_id, _LIVE)
+    if after is not None:
+        earlier = summaries.c.up_to_position < after.up_to_position
+        tie = and_(summaries.c.up_to_position == after.up_to_position, summaries.c.summary_id < after.summary_id)
+        statement = statement.where(or_(earlier, tie))
+    order = (summaries.c.up_to_position.desc(), summaries.c.summary_id.desc())
+    return [_summary(row) for row in connection.execute(statement.order_by(*order).limit(limit))]
+
+
+def forget_covering(
+    connection: Connection, org_id: str, session_id: str, positions: Collection[int], now: datetime
+) -> int:
+    """Hide every summary that may hold words of the events at `positions`, and queue a new one in their place.
+
+    Call it in the transaction that deletes these events or changes what they say, after that change. Returns how many
+    summaries went; summaries that end before the first of the positions stay.
+    """
+    if not positions:
+        return 0
+    gone = _hide(connection, org_id, session_id, reaching=min(positions), now=now)
+    if gone and not _is_waiting(connection, org_id, session_id):
+        jobs.enqueue(connection, [job_for(org_id, session_id)], now)
+    return gone
+
+
+def hide_of_session(connection: Connection, org_id: str, session_id: str, now: datetime) -> int:
+    """Hide every summary of a session that is being deleted; returns how many there were."""
+    return _hide(connection, org_id, session_id, reaching=0, now=now)
+
+
+def _hide(connection: Connection, org_id: str, session_id: str, *, reaching: int, now: datetime) -> int:
+    statement = update(summaries).where(
+        summaries.c.org_id == org_id,
+        summaries.c.session_id == session_id,
+        summaries.c.up_to_position >= reaching,
+        _LIVE,
+    )
+    return connection.execute(statement.values(deleted_at=now)).rowcount
+
+
+def _reached(connection: Connection, org_id: str, session_ids: Sequence[str]) -> dict[str, int]:
+    """How far the summaries of each session reach; those without any are left out."""
+    found: dict[str, int] = {}
+    for chunk in chunks(session_ids):
+        bound = {"org_id": org_id, "session_ids": list(chunk)}
+        found |= {row[0]: row[1] for row in connection.execute(_REACHED, bound)}
+    return found
+
+
+def _is_waiting(connection: Connection, org_id: str, session_id: str) -> bool:
+    """Whether a summary of the session is queued; one under way has read its events already and does not count."""
+    statement = select(job_rows.c.job_id).where(
+        job_rows.c.org_id == org_id,
+        job_rows.c.serial_key == job_for(org_id, session_id).serial_key,
+        job_rows.c.task == Task.SUMMARISE.value,
+        job_rows.c.status == "queued",
+    )
+    return connection.execute(statement.limit(1)).first() is not None
+
+
+def _summary(row: Row[*tuple[object, ...]]) -> Summary:
+    return Summary(**row._mapping)

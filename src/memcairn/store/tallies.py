@@ -1,0 +1,275 @@
+"""How many memories there are of each sort and actor, kept exact by every write to `memories` in its transaction.
+
+Counting 100,000 rows takes longer than answering should: so each write says what it took away and what it added.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, case, delete, func, select, update
+
+from memcairn.domain.memories import Memory, MemoryStatus
+from memcairn.domain.statistics import bucket_of
+from memcairn.store.batches import chunks
+from memcairn.store.dialect import upsert
+from memcairn.store.schema import actor_tallies, memories, memory_tallies
+
+STATUS, KIND, TYPE, LEVEL, CONFIDENCE, ENTITY = "status", "kind", "type", "level", "confidence", "entity"
+"""Facets. Only the one of the status carries sums: together its rows hold every memory once."""
+
+_VALUE_CHARS, _DETAIL_CHARS = 256, 64
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What of a memory is counted."""
+
+    actor_id: str | None
+    level: str
+    kind: str
+    type: str
+    status: str
+    confidence: float
+    strength: float
+    entities: frozenset[tuple[str, str]]
+    created_at: datetime
+
+    def changed(self, values: Mapping[str, Any]) -> "Counted":
+        """The same with columns set to other values; those that are not counted change nothing."""
+        known = {name: value for name, value in values.items() if name in Counted.__slots__}
+        if "entities" in known:
+            known["entities"] = _named(known["entities"])
+        return replace(self, **known)
+
+
+COUNTED_COLUMNS = frozenset(Counted.__slots__)
+
+
+@dataclass(frozen=True, slots=True)
+class FacetKey:
+    facet: str
+    value: str
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class FacetSum:
+    count: int = 0
+    confidence: float = 0.0
+    strength: float = 0.0
+
+
+@dataclass(slots=True)
+class ActorSum:
+    count: int = 0
+    active: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    lost_some: bool = False
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums over memories that were added (sign 1) and taken away (sign -1)."""
+
+    facets: dict[FacetKey, FacetSum] = field(default_factory=dict)
+    actors: dict[str, ActorSum] = field(default_factory=dict)
+
+    def include(self, counted: Counted, sign: int) -> None:
+        for key in _facets(counted):
+            facet = self.facets.setdefault(key, FacetSum())
+            facet.count += sign
+            if key.facet == STATUS:
+                facet.confidence += sign * counted.confidence
+                facet.strength += sign * counted.strength
+        if counted.actor_id is None:
+            return
+        actor = self.actors.setdefault(counted.actor_id, ActorSum())
+        actor.count += sign
+        actor.active += sign * (counted.status == MemoryStatus.ACTIVE.value)
+        if sign < 0:
+            actor.lost_some = True
+        else:
+            actor.first = min(actor.first or counted.created_at, counted.created_at)
+            actor.last = max(actor.last or counted.created_at, counted.created_at)
+
+
+def of_memory(memory: Memory) -> Counted:
+    return Counted(
+        actor_id=memory.scope.actor_id,
+        level=memory.scope.level.value,
+        kind=memory.kind.value,
+        type=memory.type,
+        status=memory.status.value,
+        confidence=memory.confidence,
+        strength=memory.strength,
+        entities=frozenset((entity.name[:_VALUE_CHARS], entity.type[:_DETAIL_CHARS]) for entity in memory.entities),
+        created_at=memory.created_at,
+    )
+
+
+def of_rows(
+    connection: Connection, org_id: str, *, memory_ids: Sequence[str] | None = None, actor_id: str | None = None
+) -> dict[str, Counted]:
+    """What is counted of the live memories among `memory_ids`, of an actor, or of the whole org; by memory id."""
+    columns = [memories.c[name] for name in Counted.__slots__]
+    statement = select(memories.c.memory_id, *columns).where(
+        memories.c.org_id == org_id, memories.c.deleted_at.is_(None)
+    )
+    if actor_id is not None:
+        statement = statement.where(memories.c.actor_id == actor_id)
+    if memory_ids is None:
+        return {row.memory_id: _counted(row) for row in connection.execute(statement)}
+    return {
+        row.memory_id: _counted(row)
+        for chunk in chunks(memory_ids)
+        for row in connection.execute(statement.where(memories.c.memory_id.in_(chunk)))
+    }
+
+
+def record(connection: Connection, org_id: str, *, gone: Iterable[Counted] = (), come: Iterable[Counted] = ()) -> None:
+    """Write the difference that memories going and coming make; the rows of `memories` are written already."""
+    tally = Tally()
+    for counted in gone:
+        tally.include(counted, -1)
+    for counted in come:
+        tally.include(counted, 1)
+    _write_facets(connection, org_id, tally.facets)
+    _write_actors(connection, org_id, tally.actors)
+
+
+def facets_of(connection: Connection, org_id: str) -> dict[FacetKey, FacetSum]:
+    """Every tally of the org but those of entities."""
+    statement = select(memory_tallies).where(memory_tallies.c.org_id == org_id, memory_tallies.c.facet != ENTITY)
+    return {
+        FacetKey(row.facet, row.value, row.detail): FacetSum(row.memory_count, row.confidence, row.strength)
+        for row in connection.execute(statement)
+    }
+
+
+def top_entities(connection: Connection, org_id: str, *, limit: int) -> list[tuple[FacetKey, int]]:
+    """The entities named in most memories, most first, equals by name."""
+    statement = (
+        select(memory_tallies.c.value, memory_tallies.c.detail, memory_tallies.c.memory_count)
+        .where(memory_tallies.c.org_id == org_id, memory_tallies.c.facet == ENTITY)
+        .order_by(memory_tallies.c.memory_count.desc(), memory_tallies.c.value, memory_tallies.c.detail)
+    )
+    return [
+        (FacetKey(ENTITY, row.value, row.detail), row.memory_count)
+        for row in connection.execute(statement.limit(limit))
+    ]
+
+
+def memory_count(connection: Connection, org_id: str) -> int:
+    """How many live memories the org has, of every status."""
+    statement = select(func.coalesce(func.sum(memory_tallies.c.memory_count), 0)).where(
+        memory_tallies.c.org_id == org_id, memory_tallies.c.facet == STATUS
+    )
+    return int(connection.execute(statement).scalar_one())
+
+
+def _write_facets(connection: Connection, org_id: str, facets: Mapping[FacetKey, FacetSum]) -> None:
+    # In one order everywhere, so that two transactions that touch the same rows lock them alike.
+    rows = [
+        {
+            "org_id": org_id,
+            "facet": key.facet,
+            "value": key.value,
+            "detail": key.detail,
+            "memory_count": each.count,
+            "confidence": each.confidence,
+            "strength": each.strength,
+        }
+        for key, each in sorted(facets.items(), key=lambda item: (item[0].facet, item[0].value, item[0].detail))
+        if each.count or each.confidence or each.strength
+    ]
+    if not rows:
+        return
+    statement = upsert(connection, memory_tallies)
+    sums = {
+        name: memory_tallies.c[name] + statement.excluded[name] for name in ("memory_count", "confidence", "strength")
+    }
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["org_id", "facet", "value", "detail"], set_=sums), rows
+    )
+    if any(each.count < 0 for each in facets.values()):
+        # What nothing holds any more must not be named here either.
+        empty = (memory_tallies.c.org_id == org_id, memory_tallies.c.memory_count <= 0)
+        names = {key.facet for key, each in facets.items() if each.count < 0}
+        connection.execute(delete(memory_tallies).where(*empty, memory_tallies.c.facet.in_(sorted(names))))
+
+
+def _write_actors(connection: Connection, org_id: str, actors: Mapping[str, ActorSum]) -> None:
+    for actor_id, each in sorted(actors.items()):
+        if each.lost_some:
+            _recount_actor(connection, org_id, actor_id, each)
+        elif each.count:
+            _add_to_actor(connection, org_id, actor_id, each)
+
+
+def _add_to_actor(connection: Connection, org_id: str, actor_id: str, added: ActorSum) -> None:
+    statement = upsert(connection, actor_tallies).values(
+        org_id=org_id,
+        actor_id=actor_id,
+        memory_count=added.count,
+        active_count=added.active,
+        first_memory_at=added.first,
+        last_memory_at=added.last,
+    )
+    kept, new = actor_tallies.c, statement.excluded
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["org_id", "actor_id"],
+            set_={
+                "memory_count": kept.memory_count + new.memory_count,
+                "active_count": kept.active_count + new.active_count,
+                "first_memory_at": case(
+                    (new.first_memory_at < kept.first_memory_at, new.first_memory_at), else_=kept.first_memory_at
+                ),
+                "last_memory_at": case(
+                    (new.last_memory_at > kept.last_memory_at, new.last_memory_at), else_=kept.last_memory_at
+                ),
+            },
+        )
+    )
+
+
+def _recount_actor(connection: Connection, org_id: str, actor_id: str, change: ActorSum) -> None:
+    """Counts by their difference; the times are looked up, since one that went may have been the first or the last."""
+    if not change.count and not change.active:
+        return
+    mine = (actor_tallies.c.org_id == org_id, actor_tallies.c.actor_id == actor_id)
+    values: dict[str, Any] = {
+        "memory_count": actor_tallies.c.memory_count + change.count,
+        "active_count": actor_tallies.c.active_count + change.active,
+    }
+    if change.count:
+        live = (memories.c.org_id == org_id, memories.c.actor_id == actor_id, memories.c.deleted_at.is_(None))
+        times = select(func.min(memories.c.created_at), func.max(memories.c.created_at)).where(*live)
+        first, last = connection.execute(times).one()
+        if first is None:
+            connection.execute(delete(actor_tallies).where(*mine))
+            return
+        values |= {"first_memory_at": first, "last_memory_at": last}
+    connection.execute(update(actor_tallies).where(*mine).values(values))
+
+
+def _facets(counted: Counted) -> Iterable[FacetKey]:
+    yield FacetKey(STATUS, counted.status)
+    yield FacetKey(KIND, counted.kind)
+    yield FacetKey(TYPE, counted.type)
+    yield FacetKey(LEVEL, counted.level)
+    yield FacetKey(CONFIDENCE, str(bucket_of(counted.confidence)))
+    for name, type_ in counted.entities:
+        yield FacetKey(ENTITY, name, type_)
+
+
+def _counted(row: Row[*tuple[Any, ...]]) -> Counted:
+    values = {name: row._mapping[name] for name in Counted.__slots__}
+    return Counted(**(values | {"entities": _named(values["entities"])}))
+
+
+def _named(entities: Iterable[Mapping[str, str]]) -> frozenset[tuple[str, str]]:
+    return frozenset((entity["name"][:_VALUE_CHARS], entity["type"][:_DETAIL_CHARS]) for entity in entities)
