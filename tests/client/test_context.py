@@ -6,6 +6,7 @@ import pytest
 
 from memcairn.client import NotFoundError
 from memcairn.wire.context import ContextResponse
+from memcairn.wire.summaries import LatestSummary, SummaryPage
 
 from .scripted import MOMENT, Colour, Scripted, event, memory, ok, refused
 
@@ -75,3 +76,22 @@ def test_it_only_reads_so_it_is_asked_again_when_the_server_is_busy(colour: Colo
 def test_a_session_nobody_knows_is_an_error_of_its_own(colour: Colour) -> None:
     with pytest.raises(NotFoundError):
         colour(Scripted(refused(404, code="session_not_found")), lambda client: client.context("s-1"))
+
+
+def test_the_latest_summary_of_a_session_is_none_while_it_is_short(colour: Colour) -> None:
+    server = Scripted(ok({"summary": None}), ok({"summary": SUMMARY}))
+
+    assert colour(server, lambda client: client.sessions.summary("a/b")) == LatestSummary(summary=None)
+    assert colour(server, lambda client: client.sessions.summary("s-1")) == LatestSummary.model_validate(
+        {"summary": SUMMARY}
+    )
+    assert server.lines == ["GET /v1/sessions/a%2Fb/summary", "GET /v1/sessions/s-1/summary"]
+
+
+def test_summaries_come_page_by_page(colour: Colour) -> None:
+    server = Scripted(ok({"items": [SUMMARY], "next_cursor": "c1"}))
+
+    page = colour(server, lambda client: client.sessions.summaries("s-1", limit=1, cursor="c0"))
+
+    assert page == SummaryPage.model_validate({"items": [SUMMARY], "next_cursor": "c1"})
+    assert server.lines == ["GET /v1/sessions/s-1/summaries?limit=1&cursor=c0"]

@@ -16,7 +16,7 @@ from memcairn import AsyncMemcairnClient, MemcairnClient
 
 ROOT = Path(__file__).parent.parent.parent
 TOOL = ROOT / "tools" / "unasync.py"
-NAMESPACES = ("events", "memories", "jobs", "collections")
+NAMESPACES = ("sessions", "messages", "users", "events", "memories", "jobs", "collections")
 
 
 def classes() -> list[tuple[type, type]]:

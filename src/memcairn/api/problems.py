@@ -102,7 +102,7 @@ def headers_of(error: DomainError) -> dict[str, str]:
         return {"WWW-Authenticate": "Bearer"}
     if error.code == "idempotency_in_flight":
         return {"Retry-After": "1"}
-    if isinstance(error, LimitReached | Unavailable):
+    if isinstance(error, LimitReached | Unavailable) and error.retry_after_seconds is not None:
         return {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
     return {}
 

@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from memcairn.api import strict_json
+from memcairn.api import paths, strict_json
 
 LARGE_BYTES = 256 * 2**10
 """Bodies above this are parsed on a thread: the worst 8 MiB take a second, which other requests should not wait for."""
@@ -47,6 +47,7 @@ class StrictRoute(APIRoute):
 
         async def handle_strictly(request: Request) -> Response:
             strict = StrictRequest(request.scope, request.receive)
+            strict.scope["path_params"] = paths.unmarked(strict.path_params)
             await self.before_body(strict)
             if takes_body:
                 _check_content_type(strict.headers.get("content-type"))

@@ -11,6 +11,8 @@ MAX_EVENTS = 1_000
 MAX_QUERY_CHARS = 32_000
 MAX_SEARCH_LIMIT = 100
 MAX_PAGE = 200
+MAX_SESSION_PAGE = 1_000
+"""Sessions and users are small: their pages may be longer than those of texts."""
 MAX_IDS = 1_000
 MAX_METADATA_KEYS = 1_000
 

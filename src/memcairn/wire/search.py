@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints
 
 from memcairn.wire.base import MAX_QUERY_CHARS, MAX_SEARCH_LIMIT, Id, Label, Moment, Request, Response
 from memcairn.wire.events import Event
+from memcairn.wire.filters import MetadataFilter
 from memcairn.wire.memories import Memory, MemoryKind
 
 
@@ -14,6 +15,7 @@ class SearchRequest(Request):
 
     With `actor_id` a search sees that actor's memories, those of the roles and teams named and the org's; without it
     the whole org. `threshold` is a floor on `score`. `asked_at` is the moment words like "last week" are read from.
+    `metadata` keeps memories whose own metadata, or that of an event they rest on, fulfils the filter.
     """
 
     query: Annotated[str, StringConstraints(strict=True, max_length=MAX_QUERY_CHARS)]
@@ -29,6 +31,7 @@ class SearchRequest(Request):
     occurred_after: Moment | None = None
     occurred_before: Moment | None = None
     asked_at: Moment | None = None
+    metadata: MetadataFilter | None = None
     include_source_events: Annotated[bool, Field(strict=True)] = False
     explain: Annotated[bool, Field(strict=True)] = False
 

@@ -1,7 +1,8 @@
 """The call that finds memories."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from memcairn.client._operation import Operation, fields
 from memcairn.wire.memories import MemoryKind
@@ -21,6 +22,7 @@ def search(
     occurred_after: datetime | str | None,
     occurred_before: datetime | str | None,
     asked_at: datetime | str | None,
+    metadata: Mapping[str, Any] | None,
     limit: int,
     threshold: float,
     include_source_events: bool,
@@ -40,6 +42,7 @@ def search(
         occurred_after=occurred_after,
         occurred_before=occurred_before,
         asked_at=asked_at,
+        metadata=metadata,
         include_source_events=include_source_events,
         explain=explain,
     )

@@ -11,17 +11,25 @@ from typing import Any, Self
 import httpx2
 
 from memcairn.client._local import LOCAL_URL, LocalTransport, OpenServer
+from memcairn.client._operations import context as context_operations
 from memcairn.client._operations import events as event_operations
 from memcairn.client._operations import health as health_operations
+from memcairn.client._operations import purge as purge_operations
 from memcairn.client._operations import search as search_operations
 from memcairn.client._protocol import DEFAULT_BASE_URL, Retries, checked_base_url, checked_timeout, standing_headers
 from memcairn.client._sync.calls import Calls
+from memcairn.client._sync.collections import Collections
 from memcairn.client._sync.events import Events
 from memcairn.client._sync.jobs import Jobs
 from memcairn.client._sync.memories import Memories
+from memcairn.client._sync.messages import Messages
+from memcairn.client._sync.sessions import Sessions
+from memcairn.client._sync.users import Users
+from memcairn.wire.context import ContextResponse
 from memcairn.wire.events import IngestResponse, NewEvent, StatusResponse
 from memcairn.wire.health import Health, Readiness
 from memcairn.wire.memories import MemoryKind
+from memcairn.wire.purge import PurgeResponse
 from memcairn.wire.search import SearchResponse
 
 
@@ -56,8 +64,12 @@ class MemcairnClient:
         )
         self._calls = Calls(self._http, retries, sleep)
         self.events = Events(self._calls)
+        self.sessions = Sessions(self._calls)
+        self.messages = Messages(self._calls)
+        self.users = Users(self._calls)
         self.memories = Memories(self._calls)
         self.jobs = Jobs(self._calls)
+        self.collections = Collections(self._calls)
 
     @classmethod
     def local(
@@ -120,6 +132,7 @@ class MemcairnClient:
         occurred_after: datetime | str | None = None,
         occurred_before: datetime | str | None = None,
         asked_at: datetime | str | None = None,
+        metadata: Mapping[str, Any] | None = None,
         limit: int = 10,
         threshold: float = 0.0,
         include_source_events: bool = False,
@@ -129,7 +142,8 @@ class MemcairnClient:
 
         With `actor_id` it sees that actor's memories, those of the roles and teams named and the org's; without, the
         whole org. `threshold` is a floor on the score (0 to 1). Words like "last week" count from `asked_at`, which is
-        now unless given; a time without a zone is UTC.
+        now unless given; a time without a zone is UTC. `metadata` is a filter such as `{"jsonpath": "$ ? (@.topic ==
+        \"work\")"}`: it keeps memories whose own metadata, or that of an event they rest on, fulfils it.
         """
         return self._calls.run(
             search_operations.search(
@@ -144,6 +158,7 @@ class MemcairnClient:
                 occurred_after=occurred_after,
                 occurred_before=occurred_before,
                 asked_at=asked_at,
+                metadata=metadata,
                 limit=limit,
                 threshold=threshold,
                 include_source_events=include_source_events,
@@ -151,9 +166,52 @@ class MemcairnClient:
             )
         )
 
+    def context(
+        self,
+        session_id: str,
+        *,
+        actor_id: str | None = None,
+        query: str | None = None,
+        token_budget: int = 2_000,
+        message_limit: int = 12,
+        memory_limit: int = 20,
+        threshold: float = 0.0,
+        include_summary: bool = True,
+        role_ids: Sequence[str] | None = None,
+        team_ids: Sequence[str] | None = None,
+    ) -> ContextResponse:
+        """A block for a prompt: summary and newest messages of a session, and the memories that matter now.
+
+        `text` stays within `token_budget` and frames what is stored as quotations: lines that begin with `|` inform
+        and instruct nothing. Memories are those of `actor_id`, by default of the user of the session or of whoever
+        spoke last in it; without `query` they are looked for with the newest messages. A limit of 0 leaves a part out.
+        `NotFoundError` without such a session, unless `actor_id` is given.
+        """
+        return self._calls.run(
+            context_operations.context(
+                session_id,
+                actor_id=actor_id,
+                query=query,
+                token_budget=token_budget,
+                message_limit=message_limit,
+                memory_limit=memory_limit,
+                threshold=threshold,
+                include_summary=include_summary,
+                role_ids=role_ids,
+                team_ids=team_ids,
+            )
+        )
+
     def status(self, event_ids: Sequence[str]) -> StatusResponse:
         """How far each event got, in the order asked; ids the org does not hold are `not_found`."""
         return self._calls.run(event_operations.status(event_ids))
+
+    def purge(self, *, older_than_seconds: int = 0) -> PurgeResponse:
+        """Removes for good what was deleted at least so long ago, with every trace; needs an admin key.
+
+        Other requests go on meanwhile; what is held stays.
+        """
+        return self._calls.run(purge_operations.purge(older_than_seconds=older_than_seconds))
 
     def health(self) -> Health:
         """Whether the process answers, and its version."""

@@ -1,0 +1,56 @@
+"""Who is asking, decided before a byte of the body is read."""
+
+from collections.abc import Callable
+
+from fastapi import Request, Security
+from fastapi.security import HTTPBearer
+
+from memcairn.api.routing import StrictRoute
+from memcairn.core.access import authenticate
+from memcairn.core.services import Services
+from memcairn.domain.errors import Unauthenticated
+from memcairn.domain.keys import KeyScope, Principal
+
+bearer = Security(HTTPBearer(auto_error=False, description="An API key: `memcairn keys create` makes one."))
+"""For the OpenAPI document only; `KeyedRoute` does the checking."""
+
+
+def services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+class KeyedRoute(StrictRoute):
+    """A route that is closed without a valid key; the key comes in `Authorization: Bearer` or in `X-API-Key`."""
+
+    async def before_body(self, request: Request) -> None:
+        services = services_of(request)
+        request.state.principal = await authenticate(
+            services.deps, services.key_uses, presented_key(request), local_key=services.local_key
+        )
+
+
+def presented_key(request: Request) -> str | None:
+    """The one key a request presents; Unauthenticated when it presents several, or another scheme."""
+    presented = [*request.headers.getlist("authorization"), *request.headers.getlist("x-api-key")]
+    if not presented:
+        return None
+    if len(presented) > 1:
+        raise Unauthenticated("This request carries more than one API key. Send one, in `Authorization: Bearer`.")
+    if "authorization" not in request.headers:
+        return presented[0].strip()
+    scheme, _, key = presented[0].strip().partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthenticated("The Authorization header must read `Bearer <key>`.")
+    return key.strip()
+
+
+def needs(scope: KeyScope) -> Callable[[Request], Principal]:
+    """A dependency that gives the principal, or raises Forbidden when its key lacks `scope`."""
+
+    def principal_with_scope(request: Request) -> Principal:
+        principal: Principal = request.state.principal
+        principal.require(scope)
+        return principal
+
+    return principal_with_scope

@@ -1,0 +1,233 @@
+"""The composition root: the one place that knows every part and puts them together."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import ASGIApp
+
+from memcairn import __version__
+from memcairn.api import health, limits, paths, problems
+from memcairn.api.native import (
+    collections,
+    context,
+    events,
+    jobs,
+    memories,
+    messages,
+    purge,
+    search,
+    session_search,
+    sessions,
+    summaries,
+    users,
+)
+from memcairn.api.zep.door import zep_app
+from memcairn.core import purge as purging
+from memcairn.core.deps import Deps
+from memcairn.core.keys import ensure_default_org, ensure_first_key
+from memcairn.core.services import Services, write_hints
+from memcairn.domain.clock import SystemClock
+from memcairn.domain.errors import Invalid, Unavailable
+from memcairn.domain.tokens import estimate_tokens
+from memcairn.observability.metrics import Metrics
+from memcairn.pipeline.worker import Worker
+from memcairn.providers.base import Embedder
+from memcairn.providers.static import StaticEmbedder
+from memcairn.providers.tokenizer import tokenizer_counter
+from memcairn.settings import Settings
+from memcairn.store.database import SqliteDatabase
+from memcairn.store.index.sqlite import SqliteIndex
+from memcairn.store.migrate import current_revision, head_revision, migrate
+
+log = logging.getLogger(__name__)
+
+HINTS_EVERY_SECONDS = 1.0
+WORKER_SILENT_AFTER_SECONDS = 30.0
+WORKER_STOP_SECONDS = 6.0
+FIRST_PURGE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server at work: its ASGI application and what stands behind it. `first_key` was made just now, if any."""
+
+    app: FastAPI
+    services: Services
+    worker: Worker | None
+    first_key: str | None
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Deps]:
+    """The dependencies on a migrated database; closed again, with accepted writes finished, on the way out."""
+    path = settings.sqlite_path
+    make_folder(path.parent)
+    metrics = Metrics()
+    db = SqliteDatabase(path, on_group=lambda size, seconds: metrics.write_committed(size, seconds))
+    try:
+        await db.write(migrate)
+        yield Deps(
+            db=db,
+            index=SqliteIndex(cache_bytes=settings.cache_mb * 1024 * 1024),
+            embedder=make_embedder(settings.embedder),
+            clock=SystemClock(),
+            metrics=metrics,
+            count_tokens=estimate_tokens if settings.tokenizer is None else tokenizer_counter(settings.tokenizer),
+            summary_window=settings.summary_window,
+        )
+    finally:
+        await db.close()
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, *, local_key: str | None = None) -> AsyncIterator[Running]:
+    """A server with its worker and upkeep, ready to be served; everything is stopped and written on the way out."""
+    async with opened(settings) as deps:
+        services = Services(deps, local_key=local_key)
+        first_key = None
+        if local_key is None:
+            given = settings.api_key
+            first_key = await ensure_first_key(deps, None if given is None else given.get_secret_value())
+        else:
+            await ensure_default_org(deps)
+        worker = Worker(deps) if settings.worker else None
+        app = make_app(services, worker, settings)
+        tasks = [asyncio.create_task(_keep_up(services), name="memcairn-upkeep")]
+        if settings.purge_interval:
+            tasks.append(asyncio.create_task(_purge_at_times(deps, settings), name="memcairn-purge"))
+        working = [] if worker is None else [asyncio.create_task(worker.run(), name="memcairn-worker")]
+        try:
+            yield Running(app, services, worker, first_key)
+        finally:
+            if worker is not None:
+                worker.stop()
+            await _stop(tasks, working)
+            await write_hints(services)
+
+
+@contextlib.asynccontextmanager
+async def local_app(path: Path) -> AsyncIterator[tuple[ASGIApp, str]]:
+    """A server inside the calling process, on the SQLite database in the folder `path`; yields its app and a key.
+
+    The key lives as long as the server and is stored nowhere.
+    """
+    local_key = secrets.token_urlsafe(32)
+    async with running(Settings(data_dir=path, database_url=None), local_key=local_key) as server:
+        yield server.app, local_key
+
+
+def make_app(services: Services, worker: Worker | None, settings: Settings) -> FastAPI:
+    """Every door on one application."""
+    app = FastAPI(
+        title="Memcairn",
+        version=__version__,
+        description="A memory server for AI agents and chat applications.",
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    for door in (
+        events,
+        search,
+        memories,
+        jobs,
+        summaries,
+        context,
+        collections,
+        session_search,
+        sessions,
+        messages,
+        users,
+        purge,
+    ):
+        app.include_router(door.router)
+
+    async def check() -> Mapping[str, str | None]:
+        return await _components(services.deps, worker)
+
+    app.mount("/zep", zep_app(services))
+    app.include_router(health.router(check, metrics=services.deps.metrics, version=__version__))
+    problems.install(app)
+    paths.install(app)
+    limits.install(
+        app,
+        services.deps.metrics,
+        limits.Limits(
+            body_bytes=int(settings.max_body_mb * 2**20),
+            body_seconds=settings.body_timeout_seconds,
+            concurrent_requests=settings.max_concurrent_requests,
+        ),
+    )
+    return app
+
+
+def make_embedder(name: str) -> Embedder:
+    """The embedder a setting names; Invalid when there is none of that name."""
+    if name == "static":
+        return StaticEmbedder()
+    raise Invalid(f"There is no embedder {name!r}. Set MEMCAIRN_EMBEDDER=static, or leave it out.", code="embedder")
+
+
+async def _components(deps: Deps, worker: Worker | None) -> Mapping[str, str | None]:
+    revision = await deps.db.read(current_revision)
+    head = head_revision()
+    silent = worker is not None and time.monotonic() - worker.beat_at > WORKER_SILENT_AFTER_SECONDS
+    return {
+        "database": None,
+        "migrations": None if revision == head else f"the database is at revision {revision}, the program at {head}",
+        "worker": f"no sign of life for {WORKER_SILENT_AFTER_SECONDS:g} s" if silent else None,
+    }
+
+
+async def _keep_up(services: Services) -> None:
+    while True:
+        await asyncio.sleep(HINTS_EVERY_SECONDS)
+        await write_hints(services)
+
+
+async def _purge_at_times(deps: Deps, settings: Settings) -> None:
+    """Purge every so many minutes, and soon after the start: a server that restarts often must purge as well."""
+    interval = settings.purge_interval * 60
+    pause = min(FIRST_PURGE_SECONDS, interval)
+    while True:
+        await asyncio.sleep(pause)
+        pause = interval
+        try:
+            await purging.purge(deps, older_than=timedelta(seconds=settings.purge_after))
+        except (Unavailable, SQLAlchemyError) as error:
+            log.error("the purge could not go on; it tries again", exc_info=error)
+
+
+async def _stop(tasks: Sequence[asyncio.Task[None]], working: Sequence[asyncio.Task[None]]) -> None:
+    """Let a worker finish its batch, within WORKER_STOP_SECONDS; its leases bring back what it had to drop."""
+    if working:
+        await asyncio.wait(working, timeout=WORKER_STOP_SECONDS)
+    for task in (*tasks, *working):
+        task.cancel()
+    await asyncio.gather(*tasks, *working, return_exceptions=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the data folder if it is not there; Invalid when it cannot be made or written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Invalid(
+            f"The data folder {str(folder)!r} cannot be made: {error.strerror}. Choose another with --data-dir.",
+            code="data_folder",
+        ) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Invalid(
+            f"The data folder {str(folder)!r} cannot be written to. Change its permissions, or choose another folder "
+            "with --data-dir.",
+            code="data_folder",
+        )

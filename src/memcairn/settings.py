@@ -1,0 +1,106 @@
+"""Every setting, read once from the environment by the composition root and the command line."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from memcairn.domain.errors import Invalid
+
+PREFIX = "MEMCAIRN_"
+DEFAULT_PORT = 8642
+
+
+class Settings(BaseSettings):
+    """Read from `MEMCAIRN_<NAME>`; an unknown name with this prefix is an error, so that a typo cannot pass unseen."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True
+    )
+
+    host: str = "127.0.0.1"
+    """The address to listen on."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = DEFAULT_PORT
+    """The port to listen on; 0 takes a free one."""
+    data_dir: Path = Path("memcairn-data")
+    """The folder of the SQLite database."""
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    """`sqlite:///path` or `postgresql://…`; read from `DATABASE_URL` too. Default: `memory.db` in the data folder."""
+    api_key: SecretStr | None = None
+    """The first admin key of the org `default`, whatever its shape. Without it one is made and shown once."""
+    embedder: str = "static"
+    """What turns text into vectors: `static` (built in)."""
+    summary_window: Annotated[int, Field(ge=2, le=1_000)] = 12
+    """Unsummarised messages of a session at which the older half of them is folded into a new summary."""
+    tokenizer: Path | None = None
+    """A `tokenizer.json` to count tokens with (extra `tokens`); without one they are estimated."""
+    purge_interval: Annotated[float, Field(ge=0, le=525_600)] = 60
+    """Minutes between two purges; 0: only on demand."""
+    purge_after: Annotated[int, Field(ge=0, le=315_360_000)] = 0
+    """Seconds something stays restorable after it was deleted; the purge then removes it for good."""
+    worker: bool = True
+    """Whether `serve` processes events in its own process."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe log line to write."""
+    log_json: bool | None = None
+    """Log lines as JSON; by default when standard error is not a terminal."""
+    cache_mb: Annotated[int, Field(ge=8, le=65_536)] = 256
+    """Memory for recently searched scopes, in MiB."""
+    max_body_mb: Annotated[float, Field(gt=0, le=256)] = 8
+    """The largest request body, in MiB."""
+    header_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 10
+    """How long a client may take to send the head of a request."""
+    body_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30
+    """How long a client may take to send the body of a request."""
+    max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    """Connections open at once; more are turned away."""
+    max_concurrent_requests: Annotated[int, Field(ge=1, le=100_000)] = 256
+    """Requests carried out at once; more are answered 503 with `Retry-After`."""
+
+    @property
+    def sqlite_path(self) -> Path:
+        """The SQLite file: from the URL if there is one, else in the data folder."""
+        url = self.url
+        if url is None:
+            return self.data_dir / "memory.db"
+        if not url.startswith("sqlite:///"):
+            raise Invalid(
+                "DATABASE_URL names a database this installation cannot open. Use sqlite:///path/to/file.db, or leave "
+                "it unset.",
+                code="database_url",
+            )
+        return Path(url.removeprefix("sqlite:///"))
+
+    @property
+    def url(self) -> str | None:
+        return None if self.database_url is None else self.database_url.get_secret_value()
+
+
+def load(overrides: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process; `overrides` (from the command line) win. Invalid says which variable is wrong."""
+    _refuse_unknown(os.environ if environ is None else environ)
+    given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    if "data_dir" in given:
+        given.setdefault("database_url", None)  # a folder on the command line wins over DATABASE_URL
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        shown = name if name.isupper() else PREFIX + name.upper()
+        raise Invalid(f"The setting {shown} is not usable: {first['msg']}.", code="invalid_setting") from None
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields} - {PREFIX + "DATABASE_URL"} | {"DATABASE_URL"}
+    known |= {PREFIX + "BASE_URL"}  # read by the client, which may run in the same environment
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name in known or name.startswith(PREFIX + "TEST_"):
+            continue
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]}?" if near else " `memcairn doctor` lists the settings there are."
+        raise Invalid(f"The environment variable {name} is not a setting of Memcairn.{hint}", code="unknown_setting")
