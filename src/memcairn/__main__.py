@@ -1,0 +1,5 @@
+"""`python -m memcairn` is `memcairn`."""
+
+from memcairn.cli import main
+
+main()

@@ -1,0 +1,109 @@
+"""Orgs and keys on the database of the settings: the work behind `memcairn orgs` and `memcairn keys`."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from memcairn.app import opened
+from memcairn.core import keys as core_keys
+from memcairn.core.deps import Deps
+from memcairn.core.keys import MadeKey
+from memcairn.domain.clock import SystemClock
+from memcairn.domain.errors import Invalid, NotFound
+from memcairn.domain.keys import ApiKey, KeyScope
+from memcairn.settings import load
+from memcairn.store import keys as key_rows
+from memcairn.store import orgs as org_rows
+from memcairn.store.orgs import Org
+
+T = TypeVar("T")
+
+_SPAN = re.compile(r"(\d{1,5})([hdw])")
+_HOURS = {"h": 1, "d": 24, "w": 24 * 7}
+
+
+def create_org(data_dir: Path | None, org_id: str, *, name: str | None) -> MadeKey:
+    return _on_database(data_dir, lambda deps: core_keys.create_org(deps, org_id, name=name))
+
+
+def all_orgs(data_dir: Path | None) -> list[Org]:
+    return _on_database(data_dir, lambda deps: deps.db.read(org_rows.every))
+
+
+def create_key(data_dir: Path | None, org_id: str, *, name: str, scopes: Sequence[str], expires: str | None) -> MadeKey:
+    """Invalid for a scope or an expiry that cannot be read; NotFound when there is no such org."""
+    chosen = _scopes(scopes)
+    expires_at = None if expires is None else expiry(expires, SystemClock().now())
+    return _on_database(
+        data_dir, lambda deps: core_keys.create_key(deps, org_id, name=name, scopes=chosen, expires_at=expires_at)
+    )
+
+
+def all_keys(data_dir: Path | None, org_id: str | None) -> list[ApiKey]:
+    """The keys of one org, or of every org in turn."""
+
+    def read(connection: Connection) -> list[ApiKey]:
+        chosen = org_rows.every(connection) if org_id is None else [org_rows.require(connection, org_id)]
+        return [key for org in chosen for key in key_rows.list_of(connection, org.org_id)]
+
+    return _on_database(data_dir, lambda deps: deps.db.read(read))
+
+
+def revoke_key(data_dir: Path | None, key_id: str) -> str:
+    """The org whose key was ended."""
+
+    async def revoke(deps: Deps) -> str:
+        key = await deps.db.read(key_rows.find, key_id)
+        if key is None:
+            raise NotFound(
+                f"There is no key {key_id!r}. `memcairn keys list` shows the ids of those there are.",
+                code="key_not_found",
+            )
+        await core_keys.revoke_key(deps, key.org_id, key_id)
+        return key.org_id
+
+    return _on_database(data_dir, revoke)
+
+
+def state_of(key: ApiKey) -> str:
+    """`active`, `expired` or `revoked`."""
+    if key.usable_at(SystemClock().now()):
+        return "active"
+    return "expired" if key.revoked_at is None else "revoked"
+
+
+def expiry(text: str, now: datetime) -> datetime:
+    """The moment `12h`, `30d`, `8w` or an ISO date means; a date without a zone is UTC."""
+    span = _SPAN.fullmatch(text.strip())
+    if span is not None:
+        return now + timedelta(hours=int(span[1]) * _HOURS[span[2]])
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise Invalid(
+            f"The expiry {text!r} cannot be read. Write a span such as 12h, 30d or 8w, or an ISO date such as "
+            "2030-01-31.",
+            code="invalid_expiry",
+        ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _scopes(names: Sequence[str]) -> frozenset[KeyScope]:
+    known = [scope.value for scope in KeyScope]
+    for name in names:
+        if name not in known:
+            raise Invalid(f"There is no scope {name!r}. Use {', '.join(known)}.", code="unknown_scope")
+    return frozenset(KeyScope(name) for name in names)
+
+
+def _on_database(data_dir: Path | None, work: Callable[[Deps], Awaitable[T]]) -> T:
+    async def run() -> T:
+        async with opened(load({"data_dir": data_dir})) as deps:
+            return await work(deps)
+
+    return asyncio.run(run())

@@ -1,0 +1,17 @@
+"""`memcairn migrate`."""
+
+from memcairn.cli.options import AsJson, DataDir
+from memcairn.cli.output import emit, results
+
+
+def migrate(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Bring the database to the schema of this program; `serve` and `worker` do it on start."""
+    from memcairn.cli.diagnosis import migrate_database  # noqa: PLC0415 -- heavy, and `--help` must answer at once
+
+    done = migrate_database(data_dir)
+    if as_json:
+        emit({"database": str(done.path), "revision": done.revision, "applied": list(done.applied)})
+    elif done.applied:
+        results().print(f"{done.path} is at revision {done.revision}; applied {', '.join(done.applied)}.")
+    else:
+        results().print(f"{done.path} is at revision {done.revision}; there was nothing to do.")
