@@ -1,0 +1,66 @@
+"""Who may use which route: one line each. A route that is not here fails the tests."""
+
+from collections.abc import Mapping
+
+from memcairn.domain.keys import KeyScope
+
+READ, WRITE, ADMIN = KeyScope.READ, KeyScope.WRITE, KeyScope.ADMIN
+
+OPEN = None
+"""Answered without a key."""
+
+ROUTES: Mapping[str, KeyScope | None] = {
+    "POST /v1/events": WRITE,
+    "GET /v1/events": READ,
+    "POST /v1/events/status": READ,
+    "POST /v1/search": READ,
+    "GET /v1/memories": READ,
+    "GET /v1/memories/{memory_id}": READ,
+    "PATCH /v1/memories/{memory_id}": WRITE,
+    "DELETE /v1/memories/{memory_id}": WRITE,
+    "GET /v1/memories/{memory_id}/history": READ,
+    "GET /v1/memories/{memory_id}/sources": READ,
+    "GET /v1/sessions/{session_id}/summary": READ,
+    "GET /v1/sessions/{session_id}/summaries": READ,
+    "POST /v1/context": READ,
+    "POST /v1/sessions/{session_id}/search": READ,
+    "POST /v1/collections": WRITE,
+    "GET /v1/collections": READ,
+    "GET /v1/collections/{name}": READ,
+    "PATCH /v1/collections/{name}": WRITE,
+    "DELETE /v1/collections/{name}": WRITE,
+    "POST /v1/collections/{name}/documents": WRITE,
+    "POST /v1/collections/{name}/documents/get": READ,
+    "GET /v1/collections/{name}/documents/{document_uuid}": READ,
+    "PATCH /v1/collections/{name}/documents/{document_uuid}": WRITE,
+    "DELETE /v1/collections/{name}/documents/{document_uuid}": WRITE,
+    "POST /v1/collections/{name}/search": READ,
+    "POST /v1/sessions": WRITE,
+    "GET /v1/sessions": READ,
+    "GET /v1/sessions/{session_id}": READ,
+    "PATCH /v1/sessions/{session_id}": WRITE,
+    "DELETE /v1/sessions/{session_id}": WRITE,
+    "POST /v1/sessions/{session_id}/messages": WRITE,
+    "GET /v1/sessions/{session_id}/messages": READ,
+    "GET /v1/sessions/{session_id}/messages/{message_id}": READ,
+    "PATCH /v1/sessions/{session_id}/messages/{message_id}": WRITE,
+    "DELETE /v1/sessions/{session_id}/messages/{message_id}": WRITE,
+    "POST /v1/sessions/{session_id}/messages/{message_id}/restore": WRITE,
+    "POST /v1/sessions/{session_id}/messages/{message_id}/hold": WRITE,
+    "POST /v1/users": WRITE,
+    "GET /v1/users": READ,
+    "GET /v1/users/{user_id}": READ,
+    "PATCH /v1/users/{user_id}": WRITE,
+    "DELETE /v1/users/{user_id}": WRITE,
+    "GET /v1/users/{user_id}/sessions": READ,
+    "POST /v1/purge": ADMIN,
+    "GET /v1/jobs": READ,
+    "GET /v1/jobs/{job_id}": READ,
+    "POST /v1/jobs/{job_id}/retry": WRITE,
+    "GET /healthz": OPEN,
+    "GET /readyz": OPEN,
+    "GET /metrics": OPEN,
+}
+
+DOORS = frozenset({"/zep"})
+"""Applications mounted whole. Their routes have a table of their own beside them, and tests that hold them to it."""

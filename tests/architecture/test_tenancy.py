@@ -1,0 +1,242 @@
+"""Every table and every statement keeps to one org: the schema can be sharded by `org_id`."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, ForeignKeyConstraint, Table, UniqueConstraint, event, select, text
+
+from memcairn.core import collections, documents, jobs, memories, messages, sessions, summaries, users
+from memcairn.core.deps import Deps
+from memcairn.core.document_search import DocumentQuery, search_documents
+from memcairn.core.events import EventFilter, list_events
+from memcairn.core.idempotency import repeatable_request
+from memcairn.core.ingest import ingest, statuses
+from memcairn.core.purge import purge
+from memcairn.core.recall import Recalls, write_recalls
+from memcairn.core.search import SearchQuery, search
+from memcairn.domain.collections import NewDocument
+from memcairn.domain.conversations import NewMessage
+from memcairn.domain.events import NewEvent
+from memcairn.domain.keys import Principal
+from memcairn.domain.memories import Memory
+from memcairn.pipeline.worker import Worker
+from memcairn.store.database import SqliteDatabase
+from memcairn.store.memories import MemoryFilter
+from memcairn.store.schema import metadata
+from tests.build import ORG, make
+
+TENANT_TABLES = [table for table in metadata.sorted_tables if table.info.get("tenancy") != "global"]
+TABLE_NAMES = {table.name for table in TENANT_TABLES}
+EXERCISED = {
+    *("events", "sessions", "users", "summaries", "memories", "memory_sources", "memory_history"),
+    *("index_rows", "index_scopes", "collections", "documents", "counters", "idempotency"),
+}
+"""Tables that the use-cases below must have reached, so that the recorder had something to hear."""
+
+TOUCHED = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN|,)\s+\"?(\w+)\"?", re.IGNORECASE)
+BOUND = re.compile(r"(?:\borg_id\s*=\s*\?)|(?:\(org_id\b)", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("table", TENANT_TABLES, ids=lambda table: table.name)
+class TestTables:
+    def test_the_org_comes_first_in_every_key(self, table: Table) -> None:
+        keys: dict[str, Sequence[str]] = {"primary key": [column.name for column in table.primary_key]}
+        for constraint in table.constraints:
+            if isinstance(constraint, UniqueConstraint):
+                keys[str(constraint.name)] = [column.name for column in constraint.columns]
+        for index in table.indexes:
+            keys[str(index.name)] = [column.name for column in index.columns]
+
+        assert {name for name, columns in keys.items() if columns[0] != "org_id"} == set()
+
+    def test_a_foreign_key_stays_inside_the_org(self, table: Table) -> None:
+        for key in table.constraints:
+            if isinstance(key, ForeignKeyConstraint):
+                assert key.column_keys[0] == "org_id"
+                assert key.elements[0].column.name == "org_id"
+                assert key.referred_table.name in TABLE_NAMES
+
+    def test_a_row_without_an_org_cannot_be(self, table: Table) -> None:
+        assert table.c.org_id.nullable is False
+        assert table.c.org_id.primary_key
+
+
+def test_global_tables_are_few_and_known() -> None:
+    assert {table.name for table in metadata.sorted_tables} - TABLE_NAMES == {"orgs", "api_keys", "jobs"}
+
+
+class Recorder:
+    """What was executed on an engine, and which of it touched a tenant's table without saying whose."""
+
+    def __init__(self) -> None:
+        self.touched: set[str] = set()
+        self.unbound: list[str] = []
+
+    def note(self, statement: str, parameters: Sequence[Any]) -> None:
+        tenant_tables = TABLE_NAMES & set(TOUCHED.findall(statement))
+        self.touched |= tenant_tables
+        if tenant_tables and not (BOUND.search(statement) and _holds_an_org(parameters)):
+            self.unbound.append(statement)
+
+
+def _holds_an_org(parameters: Sequence[Any]) -> bool:
+    every_set = parameters if isinstance(parameters, list) else [parameters]
+    return all(ORG in each for each in every_set)
+
+
+@contextmanager
+def recorded(*engines: Engine) -> Iterator[Recorder]:
+    recorder = Recorder()
+
+    def note(
+        _connection: Connection, _cursor: object, statement: str, parameters: Any, _context: object, _many: bool
+    ) -> None:
+        recorder.note(statement, parameters)
+
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+    yield recorder
+    for engine in engines:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.mark.anyio
+async def test_every_statement_says_whose_rows_it_means(
+    database: SqliteDatabase, deps: Deps, principal: Principal
+) -> None:
+    with recorded(database._writer_engine, database._reader_engine) as recorder:
+        await _remember(deps, principal)
+        await _converse(deps, principal)
+        await _file(deps, principal)
+        await _clean_up(deps, principal)
+
+    assert recorder.unbound == []
+    assert recorder.touched >= EXERCISED
+
+
+async def _remember(deps: Deps, principal: Principal) -> None:
+    """Events, the memories made of them, and what a person may do with those."""
+    spoken = ["I moved to Lisbon last week.", "I moved to Porto last week.", "I moved to Lisbon last week.", "thanks!"]
+    new = [make(NewEvent, content=words, session_id=f"s{n % 2}") for n, words in enumerate(spoken)]
+    repeatable = repeatable_request("once", "POST /v1/events", spoken)
+    for _ in range(2):
+        event_ids = await ingest(deps, principal, new, repeatable=repeatable)
+    recalls = Recalls()
+    await search(deps, recalls, principal, SearchQuery("where did I move?", actor_id="ann"))
+    while await Worker(deps).run_once():
+        pass
+    for actor_id in (None, "ann"):
+        query = SearchQuery("where did I move?", actor_id=actor_id, include_source_events=True, explain=True)
+        assert await search(deps, recalls, principal, query)
+    await write_recalls(deps, recalls)
+    await statuses(deps, principal, event_ids)
+    heard = EventFilter(session_id="s0")
+    await _page_through(lambda cursor: list_events(deps, principal, heard, limit=1, cursor=cursor))
+    everything = MemoryFilter(text="o")
+    listed: list[Memory] = await _page_through(
+        lambda cursor: memories.list_memories(deps, principal, everything, sort="strength_desc", limit=1, cursor=cursor)
+    )
+    assert listed
+    changed, gone = listed[0].memory_id, listed[-1].memory_id
+    await memories.update_memory(deps, principal, changed, {"text": "Ann moved to Faro."})
+    await memories.memory_history(deps, principal, changed)
+    await memories.memory_sources(deps, principal, changed)
+    await memories.delete_memory(deps, principal, gone)
+    await jobs.list_jobs(deps, principal, status=None, limit=10)
+
+
+async def _converse(deps: Deps, principal: Principal) -> None:
+    """A user, a session and messages up to a summary."""
+    await users.create_user(deps, principal, "zoe")
+    await users.update_user(deps, principal, "zoe", metadata={"likes": {"tea": True}})
+    await sessions.create_session(deps, principal, "chat", user_id="zoe", metadata={"a": 1})
+    said = [NewMessage(role="human", content=f"Message {n} is about Porto.") for n in range(3 * deps.summary_window)]
+    message_ids = await messages.add_messages(deps, principal, "chat", said)
+    await sessions.update_session(deps, principal, "chat", metadata={"b": 2})
+    while await Worker(deps).run_once():
+        pass
+    assert await summaries.latest_summary(deps, principal, "chat") is not None
+    await messages.delete_message(deps, principal, "chat", message_ids[0])
+    await _page_through(lambda cursor: messages.list_messages(deps, principal, "chat", limit=20, cursor=cursor))
+    await _page_through(lambda cursor: sessions.list_sessions(deps, principal, limit=1, cursor=cursor))
+    await _page_through(lambda cursor: users.list_users(deps, principal, limit=1, cursor=cursor))
+    await _page_through(lambda cursor: summaries.list_summaries(deps, principal, "chat", limit=1, cursor=cursor))
+
+
+async def _file(deps: Deps, principal: Principal) -> None:
+    """A collection of documents."""
+    await collections.add_collection(deps, principal, "travels")
+    new = [NewDocument(content=f"Trains of Porto, part {n}") for n in range(3)]
+    uuids = await documents.add_documents(deps, principal, "travels", new)
+    while await Worker(deps).run_once():
+        pass
+    found = await search_documents(deps, principal, "travels", DocumentQuery(text="trains"))
+    assert len(found.items) == 3
+    await documents.delete_documents(deps, principal, "travels", uuids[:1])
+    await collections.list_collections(deps, principal, limit=5)
+    await collections.delete_collection(deps, principal, "travels")
+
+
+async def _clean_up(deps: Deps, principal: Principal) -> None:
+    """Deleting, and removing what was deleted for good."""
+    await sessions.delete_session(deps, principal, "chat")
+    await users.erase_user(deps, principal, "zoe")
+    await purge(deps, older_than=timedelta(0))
+
+
+async def _page_through(load: Callable[[str | None], Any]) -> list[Any]:
+    page = await load(None)
+    items = [*page.items]
+    while page.next_cursor is not None:
+        page = await load(page.next_cursor)
+        items += page.items
+    return items
+
+
+class TestTheRecorderItself:
+    @pytest.mark.parametrize(
+        ("statement", "parameters"),
+        [
+            ("SELECT * FROM events WHERE event_id = ?", ("e1",)),
+            ("SELECT * FROM events WHERE org_id = ?", ("someone",)),
+            ("UPDATE memories SET text = ? WHERE memory_id = ?", ("x", ORG)),
+            ("DELETE FROM sessions", ()),
+            ("SELECT * FROM orgs JOIN events ON events.org_id = orgs.org_id", ()),
+            ("INSERT INTO events (event_id) VALUES (?)", [("e1",), ("e2",)]),
+            ("INSERT INTO events (org_id, event_id) VALUES (?, ?)", [(ORG, "e1"), ("someone", "e2")]),
+        ],
+    )
+    def test_a_statement_that_forgets_the_org_is_noticed(self, statement: str, parameters: Any) -> None:
+        recorder = Recorder()
+
+        recorder.note(statement, parameters)
+
+        assert recorder.unbound == [statement]
+
+    @pytest.mark.parametrize(
+        ("statement", "parameters"),
+        [
+            ("SELECT * FROM events WHERE events.org_id = ? AND event_id = ?", (ORG, "e1")),
+            ("INSERT INTO events (org_id, event_id) VALUES (?, ?)", (ORG, "e1")),
+            ("SELECT * FROM api_keys WHERE key_id = ?", ("k",)),
+        ],
+    )
+    def test_a_statement_that_names_it_passes(self, statement: str, parameters: Any) -> None:
+        recorder = Recorder()
+
+        recorder.note(statement, parameters)
+
+        assert recorder.unbound == []
+
+    @pytest.mark.anyio
+    async def test_it_hears_both_engines_of_a_database(self, database: SqliteDatabase) -> None:
+        with recorded(database._writer_engine, database._reader_engine) as recorder:
+            await database.read(lambda connection: connection.execute(text("SELECT 1 FROM events")).all())
+            await database.write(lambda connection: connection.execute(select(metadata.tables["users"])).all())
+
+        assert recorder.touched == {"events", "users"}
+        assert len(recorder.unbound) == 2
