@@ -52,9 +52,10 @@ def _round(turns: list[dict[str, Any]], questions: list[dict[str, Any]]) -> dict
         with httpx2.Client(base_url=url, headers=headers, timeout=60) as client:
             batches = list(_batches(turns))
             started = time.perf_counter()
-            ids = [_send(client, batch) for batch in batches]
+            for batch in batches:
+                _send(client, batch)
             accepted = time.perf_counter() - started
-            _wait_for(client, ids[-1])
+            _wait_until_processed(client)
             searchable = time.perf_counter() - started
             millis = _search(client, turns, questions)
         count = sum(len(batch) for batch in batches)
@@ -82,21 +83,14 @@ def _batches(turns: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
             yield events[start : start + BATCH]
 
 
-def _send(client: httpx2.Client, events: list[dict[str, Any]]) -> list[str]:
-    response = client.post("/v1/events", json={"events": events})
-    response.raise_for_status()
-    ids: list[str] = response.json()["event_ids"]
-    return ids
+def _send(client: httpx2.Client, events: list[dict[str, Any]]) -> None:
+    client.post("/v1/events", json={"events": events}).raise_for_status()
 
 
-def _wait_for(client: httpx2.Client, event_ids: list[str]) -> None:
-    """Return when no job is left and the last events are processed."""
-    while True:
-        states = client.post("/v1/events/status", json={"event_ids": event_ids}).json()["events"]
-        done = all(state["status"] == "completed" for state in states)
-        if done and not client.get("/v1/jobs", params={"limit": 1}).json()["items"]:
-            return
-        time.sleep(0.05)
+def _wait_until_processed(client: httpx2.Client) -> None:
+    """Return when no event is pending; summaries may still be under way."""
+    while client.get("/v1/events", params={"status": "pending", "limit": 1}).json()["items"]:
+        time.sleep(0.02)
 
 
 def _search(client: httpx2.Client, turns: list[dict[str, Any]], questions: list[dict[str, Any]]) -> list[float]:

@@ -16,29 +16,42 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp
 
 from memcairn import __version__
-from memcairn.api import health, limits, paths, problems
+from memcairn.api import allowance, health, limits, paths, problems
 from memcairn.api.native import (
+    actors,
+    clear,
     collections,
     context,
     events,
     jobs,
+    keys,
+    me,
     memories,
     messages,
+    orgs,
     purge,
+    roles,
     search,
     session_search,
     sessions,
+    statistics,
     summaries,
+    teams,
+    usage,
     users,
 )
 from memcairn.api.zep.door import zep_app
 from memcairn.core import purge as purging
 from memcairn.core.deps import Deps
 from memcairn.core.keys import ensure_default_org, ensure_first_key
+from memcairn.core.limits import RateLimits
+from memcairn.core.metering import Meter
 from memcairn.core.services import Services, write_hints
+from memcairn.core.usage import write_usage
 from memcairn.domain.clock import SystemClock
 from memcairn.domain.errors import Invalid, Unavailable
 from memcairn.domain.tokens import estimate_tokens
+from memcairn.domain.usage import Dimension
 from memcairn.observability.metrics import Metrics
 from memcairn.pipeline.worker import Worker
 from memcairn.providers.base import Embedder
@@ -76,7 +89,7 @@ async def opened(settings: Settings) -> AsyncIterator[Deps]:
     db = SqliteDatabase(path, on_group=lambda size, seconds: metrics.write_committed(size, seconds))
     try:
         await db.write(migrate)
-        yield Deps(
+        deps = Deps(
             db=db,
             index=SqliteIndex(cache_bytes=settings.cache_mb * 1024 * 1024),
             embedder=make_embedder(settings.embedder),
@@ -84,7 +97,13 @@ async def opened(settings: Settings) -> AsyncIterator[Deps]:
             metrics=metrics,
             count_tokens=estimate_tokens if settings.tokenizer is None else tokenizer_counter(settings.tokenizer),
             summary_window=settings.summary_window,
+            meter=Meter(_quotas(settings)),
+            keys_per_org=settings.keys_per_org,
         )
+        try:
+            yield deps
+        finally:
+            await write_usage(deps)
     finally:
         await db.close()
 
@@ -93,7 +112,7 @@ async def opened(settings: Settings) -> AsyncIterator[Deps]:
 async def running(settings: Settings, *, local_key: str | None = None) -> AsyncIterator[Running]:
     """A server with its worker and upkeep, ready to be served; everything is stopped and written on the way out."""
     async with opened(settings) as deps:
-        services = Services(deps, local_key=local_key)
+        services = Services(deps, rate_limits=RateLimits(settings.rate_limit_per_minute), local_key=local_key)
         first_key = None
         if local_key is None:
             given = settings.api_key
@@ -138,6 +157,7 @@ def make_app(services: Services, worker: Worker | None, settings: Settings) -> F
     for door in (
         events,
         search,
+        statistics,
         memories,
         jobs,
         summaries,
@@ -148,6 +168,14 @@ def make_app(services: Services, worker: Worker | None, settings: Settings) -> F
         messages,
         users,
         purge,
+        orgs,
+        roles,
+        teams,
+        keys,
+        usage,
+        actors,
+        me,
+        clear,
     ):
         app.include_router(door.router)
 
@@ -158,6 +186,7 @@ def make_app(services: Services, worker: Worker | None, settings: Settings) -> F
     app.include_router(health.router(check, metrics=services.deps.metrics, version=__version__))
     problems.install(app)
     paths.install(app)
+    app.add_middleware(allowance.Allowance, services=services)
     limits.install(
         app,
         services.deps.metrics,
@@ -168,6 +197,11 @@ def make_app(services: Services, worker: Worker | None, settings: Settings) -> F
         ),
     )
     return app
+
+
+def _quotas(settings: Settings) -> dict[Dimension, int]:
+    given = {dimension: getattr(settings, f"quota_{dimension.value}") for dimension in Dimension}
+    return {dimension: quota for dimension, quota in given.items() if quota is not None}
 
 
 def make_embedder(name: str) -> Embedder:
@@ -191,7 +225,10 @@ async def _components(deps: Deps, worker: Worker | None) -> Mapping[str, str | N
 async def _keep_up(services: Services) -> None:
     while True:
         await asyncio.sleep(HINTS_EVERY_SECONDS)
-        await write_hints(services)
+        try:
+            await write_hints(services)
+        except (Unavailable, SQLAlchemyError) as error:
+            log.error("what was counted could not be written; it is kept and tried again", exc_info=error)
 
 
 async def _purge_at_times(deps: Deps, settings: Settings) -> None:

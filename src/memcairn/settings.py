@@ -42,6 +42,20 @@ class Settings(BaseSettings):
     """Minutes between two purges; 0: only on demand."""
     purge_after: Annotated[int, Field(ge=0, le=315_360_000)] = 0
     """Seconds something stays restorable after it was deleted; the purge then removes it for good."""
+    rate_limit_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Requests an org may make in a minute, at once or spread; without it there is no limit."""
+    quota_api_calls: Annotated[int, Field(ge=0)] | None = None
+    """Requests an org may make in a calendar month (UTC); without it, as with the quotas below, there is no limit."""
+    quota_events_ingested: Annotated[int, Field(ge=0)] | None = None
+    """Events an org may send in a month."""
+    quota_memories_stored: Annotated[int, Field(ge=0)] | None = None
+    """Memories with which an org may still send events."""
+    quota_search_queries: Annotated[int, Field(ge=0)] | None = None
+    """Searches an org may make in a month."""
+    quota_llm_tokens: Annotated[int, Field(ge=0)] | None = None
+    """Tokens of language models that may be spent on an org in a month."""
+    keys_per_org: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    """Usable keys an org may make over the API; the command line makes more."""
     worker: bool = True
     """Whether `serve` processes events in its own process."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

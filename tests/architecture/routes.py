@@ -9,7 +9,10 @@ READ, WRITE, ADMIN = KeyScope.READ, KeyScope.WRITE, KeyScope.ADMIN
 OPEN = None
 """Answered without a key."""
 
-ROUTES: Mapping[str, KeyScope | None] = {
+ANY = frozenset(KeyScope)
+"""Answered to every valid key."""
+
+ROUTES: Mapping[str, KeyScope | frozenset[KeyScope] | None] = {
     "POST /v1/events": WRITE,
     "GET /v1/events": READ,
     "POST /v1/events/status": READ,
@@ -54,6 +57,34 @@ ROUTES: Mapping[str, KeyScope | None] = {
     "DELETE /v1/users/{user_id}": WRITE,
     "GET /v1/users/{user_id}/sessions": READ,
     "POST /v1/purge": ADMIN,
+    "GET /v1/memories/stats": READ,
+    "GET /v1/actors": READ,
+    "GET /v1/actors/{actor_id}": READ,
+    "GET /v1/org": READ,
+    "POST /v1/org": ADMIN,
+    "PATCH /v1/org": ADMIN,
+    "DELETE /v1/org": ADMIN,
+    "POST /v1/org/regenerate-prompt": ADMIN,
+    "GET /v1/roles": READ,
+    "POST /v1/roles": ADMIN,
+    "GET /v1/roles/{role_id}": READ,
+    "PATCH /v1/roles/{role_id}": ADMIN,
+    "DELETE /v1/roles/{role_id}": ADMIN,
+    "POST /v1/roles/{role_id}/regenerate-prompt": ADMIN,
+    "GET /v1/teams": READ,
+    "POST /v1/teams": ADMIN,
+    "GET /v1/teams/{team_id}": READ,
+    "PATCH /v1/teams/{team_id}": ADMIN,
+    "DELETE /v1/teams/{team_id}": ADMIN,
+    "POST /v1/teams/{team_id}/regenerate-prompt": ADMIN,
+    "GET /v1/keys": ADMIN,
+    "POST /v1/keys": ADMIN,
+    "DELETE /v1/keys/{key_id}": ADMIN,
+    "GET /v1/keys/{key_id}/usage": ADMIN,
+    "GET /v1/usage/summary": ADMIN,
+    "GET /v1/usage/timeseries": ADMIN,
+    "GET /v1/me": ANY,
+    "DELETE /v1/clear/{container_tag}": WRITE,
     "GET /v1/jobs": READ,
     "GET /v1/jobs/{job_id}": READ,
     "POST /v1/jobs/{job_id}/retry": WRITE,

@@ -16,7 +16,21 @@ from memcairn import AsyncMemcairnClient, MemcairnClient
 
 ROOT = Path(__file__).parent.parent.parent
 TOOL = ROOT / "tools" / "unasync.py"
-NAMESPACES = ("sessions", "messages", "users", "events", "memories", "jobs", "collections")
+NAMESPACES = (
+    "sessions",
+    "messages",
+    "users",
+    "events",
+    "memories",
+    "jobs",
+    "collections",
+    "actors",
+    "orgs",
+    "roles",
+    "teams",
+    "keys",
+    "usage",
+)
 
 
 def classes() -> list[tuple[type, type]]:

@@ -169,7 +169,7 @@ class TestDeleting:
         spoken = [make(Event, event_id=f"e{n}", position=n) for n in (1, 2)]
 
         def say(connection: Connection) -> None:
-            sessions.touch(connection, ORG, "s1", adding=2, now=NOW)
+            sessions.reserve(connection, ORG, {"s1": 2}, NOW)
             events.add(connection, spoken, [digest(event.event_id) for event in spoken])
 
         await deps.db.write(say)

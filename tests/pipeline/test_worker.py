@@ -77,6 +77,33 @@ async def test_a_poisoned_event_does_not_hold_up_its_neighbours(choking: Deps, p
     assert (job.status, job.attempts, job.error) == (JobStatus.QUEUED, 1, "RuntimeError: the provider choked")
 
 
+async def test_what_is_said_after_a_poisoned_event_does_not_wait_for_its_retries(
+    choking: Deps, principal: Principal
+) -> None:
+    await ingest(choking, principal, [make(NewEvent, content=POISON)])
+    await Worker(choking).run_once()
+
+    await ingest(choking, principal, [make(NewEvent, content="The heron nests behind the chapel.")])
+    await Worker(choking).run_once()
+
+    assert await _texts(choking, principal) == ["The heron nests behind the chapel."]
+
+
+async def test_a_job_whose_worker_dies_in_every_attempt_is_dead_in_the_end(
+    deps: Deps, principal: Principal, clock: FrozenClock
+) -> None:
+    [event_id] = await ingest(deps, principal, [make(NewEvent)])
+    for _ in range(MAX_ATTEMPTS):
+        await deps.db.write(jobs.claim, "dying", clock.now(), limit=10)
+        clock.advance(LEASE + timedelta(seconds=1))
+
+    await Worker(deps).run_once()
+
+    [job] = await _jobs(deps, principal)
+    assert (job.status, job.error) == (JobStatus.DEAD, "RuntimeError: its worker died in every attempt")
+    assert (await statuses(deps, principal, [event_id]))[0].status is EventStatus.FAILED
+
+
 async def test_a_job_that_keeps_failing_is_dead_with_its_reason_and_its_events_failed(
     choking: Deps, principal: Principal, clock: FrozenClock
 ) -> None:

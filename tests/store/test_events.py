@@ -21,7 +21,7 @@ ANY = EventFilter()
 def say(connection: Connection, *spoken: Event) -> None:
     """Store events, each at the next position of its session."""
     for event in spoken:
-        position = sessions.touch(connection, event.org_id, event.session_id, adding=1, now=event.created_at)
+        [position] = sessions.reserve(connection, event.org_id, {event.session_id: 1}, event.created_at).values()
         placed = make(Event, **{name: getattr(event, name) for name in Event.__slots__} | {"position": position})
         events.add(connection, [placed], [digest(event.content)])
 
@@ -29,7 +29,7 @@ def say(connection: Connection, *spoken: Event) -> None:
 class TestPositions:
     async def test_concurrent_writers_get_consecutive_positions(self, database: SqliteDatabase) -> None:
         async def reserve(count: int) -> range:
-            first = await database.write(sessions.touch, ORG, "s1", adding=count, now=NOW)
+            first = (await database.write(sessions.reserve, ORG, {"s1": count}, NOW))["s1"]
             return range(first, first + count)
 
         reserved = await asyncio.gather(*(reserve(1 + n % 3) for n in range(30)))
@@ -39,20 +39,20 @@ class TestPositions:
 
     async def test_work_that_was_undone_leaves_no_gap(self, database: SqliteDatabase) -> None:
         def reserve_and_fail(connection: Connection) -> None:
-            sessions.touch(connection, ORG, "s1", adding=5, now=NOW)
+            sessions.reserve(connection, ORG, {"s1": 5}, NOW)
             raise LookupError("no")
 
         with pytest.raises(LookupError):
             await database.write(reserve_and_fail)
 
-        assert await database.write(sessions.touch, ORG, "s1", adding=1, now=NOW) == 1
+        assert await database.write(sessions.reserve, ORG, {"s1": 1}, NOW) == {"s1": 1}
 
     async def test_each_session_and_each_org_counts_for_itself(self, database: SqliteDatabase) -> None:
-        await database.write(sessions.touch, ORG, "s1", adding=3, now=NOW)
+        await database.write(sessions.reserve, ORG, {"s1": 3}, NOW)
 
-        assert await database.write(sessions.touch, ORG, "s2", adding=1, now=NOW) == 1
-        assert await database.write(sessions.touch, "other", "s1", adding=1, now=NOW) == 1
-        assert await database.write(sessions.touch, ORG, "s1", adding=1, now=NOW) == 4
+        assert await database.write(sessions.reserve, ORG, {"s2": 1}, NOW) == {"s2": 1}
+        assert await database.write(sessions.reserve, "other", {"s1": 1}, NOW) == {"s1": 1}
+        assert await database.write(sessions.reserve, ORG, {"s1": 1}, NOW) == {"s1": 4}
 
     async def test_counters_start_where_they_are_told(self, database: SqliteDatabase) -> None:
         first = await database.write(counters.take, ORG, "rows", count=3, start=100)

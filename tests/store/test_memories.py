@@ -27,7 +27,7 @@ async def heard(database: SqliteDatabase) -> list[Event]:
     spoken = [make(Event, event_id=f"e{n}", position=n, content=f"word {n}") for n in (1, 2, 3)]
 
     def say(connection: Connection) -> None:
-        sessions.touch(connection, ORG, "s1", adding=3, now=NOW)
+        sessions.reserve(connection, ORG, {"s1": 3}, NOW)
         events.add(connection, spoken, [digest(event.content) for event in spoken])
 
     await database.write(say)

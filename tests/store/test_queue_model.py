@@ -70,7 +70,9 @@ class QueueMachine(RuleBasedStateMachine):
             earlier = [
                 other
                 for other in self.stored().values()
-                if other.serial_key == job.serial_key and self.live.get(other.job_id, 1 << 30) < job.payload["n"]
+                if other.serial_key == job.serial_key
+                and self.live.get(other.job_id, 1 << 30) < job.payload["n"]
+                and other.run_at <= self.now
             ]
             assert {other.job_id for other in earlier} <= {other.job_id for other in claimed}, "out of order"
             self.leases[job.job_id] = (job.fencing_token, self.now + LEASE)

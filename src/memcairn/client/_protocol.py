@@ -36,6 +36,7 @@ from memcairn.wire.problems import Problem
 DEFAULT_BASE_URL = "http://127.0.0.1:8642"
 API_KEY_VARIABLE = "MEMCAIRN_API_KEY"
 LONGEST_WAIT = 60.0  # seconds before one repetition, whatever the server asks for
+USED_UP = "usage_limit_exceeded"  # the code of the 429 that lasts until the month ends
 IN_FLIGHT = "idempotency_in_flight"  # the code of the 409 for a key whose first request is being carried out
 
 _SHOWN_BODY = 200  # characters of a foreign error page quoted in a message
@@ -225,7 +226,8 @@ def _may_repeat(operation: Operation[T], outcome: Outcome) -> bool:
     if isinstance(outcome, MemcairnError):
         return operation.repeatable and isinstance(outcome, ConnectionFailed | TimedOut)
     if outcome.status == 429:  # refused at the door, hence never carried out
-        return True
+        problem = _problem(outcome)
+        return problem is None or problem.code != USED_UP
     return operation.repeatable and _passes(operation, outcome)
 
 

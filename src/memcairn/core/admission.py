@@ -36,8 +36,7 @@ async def charge(services: Services, principal: Principal) -> None:
     now = deps.clock.now()
     await look_up(deps, principal.org_id)
     services.rate_limits.take(principal.org_id, now)
-    deps.meter.require(principal.org_id, Dimension.API_CALLS, 1, now)
-    deps.meter.note(principal, Dimension.API_CALLS, 1, now)
+    deps.meter.charge(principal, Dimension.API_CALLS, 1, now)
 
 
 def standing(services: Services, principal: Principal) -> Standing:

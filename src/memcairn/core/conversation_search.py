@@ -19,6 +19,7 @@ from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.mmr import DEFAULT_WEIGHT, candidates_for
 from memcairn.domain.mmr import mmr as varied
 from memcairn.domain.summaries import Summary
+from memcairn.domain.usage import Dimension
 from memcairn.store import events, session_search
 from memcairn.store.session_search import Bounds, Vectors
 
@@ -74,6 +75,7 @@ async def search_session(
     asked = text is not None and bool(text.strip())
     if not asked and filter is None and bounds == Bounds():
         raise Invalid("The search is empty: give `text`, `metadata` or a date.", code="empty_search")
+    deps.meter.charge(principal, Dimension.SEARCH_QUERIES, 1, deps.clock.now())
     look = _Look(principal.org_id, session_id, scope, bounds, limit)
     if text is None or not asked:
         return await deps.db.read(_newest, look)

@@ -1,10 +1,12 @@
 """What a use-case may ask for: one bundle, made by the composition root."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 
 from memcairn.core.metering import Meter
 from memcairn.domain.clock import Clock
+from memcairn.domain.promotion import MIN_ACTORS
 from memcairn.domain.summaries import WINDOW
 from memcairn.domain.tokens import TokenCounter, estimate_tokens
 from memcairn.domain.weights import Weights
@@ -20,9 +22,15 @@ class Wakeup:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self._last_two = (float("-inf"), float("-inf"))
 
     def set(self) -> None:
         self._event.set()
+        self._last_two = (self._last_two[1], time.monotonic())
+
+    def pouring(self, within_seconds: float) -> bool:
+        """Whether work was committed twice in the last `within_seconds`: writers are in the middle of something."""
+        return time.monotonic() - self._last_two[0] < within_seconds
 
     async def wait(self, timeout_seconds: float) -> None:
         """Return at the next `set`, or after the timeout."""
@@ -53,3 +61,5 @@ class Deps:
     meter: Meter = field(default_factory=Meter)
     keys_per_org: int = 100
     """Usable keys an org may have made for itself."""
+    promotion_min_actors: int = MIN_ACTORS
+    """Different people who must hold a statement before it rises to their role or team."""

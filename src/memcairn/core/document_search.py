@@ -16,6 +16,7 @@ from memcairn.domain.errors import Invalid
 from memcairn.domain.filters import Filter
 from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.mmr import DEFAULT_WEIGHT, candidates_for, mmr
+from memcairn.domain.usage import Dimension
 from memcairn.store import documents
 
 
@@ -61,6 +62,7 @@ async def search_documents(deps: Deps, principal: Principal, name: str, query: D
         raise Invalid("Search by `text` or by `embedding`, not by both.", code="invalid_search", pointer="/embedding")
     if not query.text and query.embedding is None and query.filter is None:
         raise Invalid("The search is empty: give `text`, `embedding` or `metadata`.", code="empty_search")
+    deps.meter.charge(principal, Dimension.SEARCH_QUERIES, 1, deps.clock.now())
     collection = await deps.db.read(collections.identify, principal.org_id, name)
     vector = await _vector(deps, collection, query)
     if vector is None:

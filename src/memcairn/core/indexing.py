@@ -41,6 +41,11 @@ def prepare_now(deps: Deps, texts: Sequence[str]) -> list[Prepared]:
     return [[_segment(piece, next(vectors)) for piece in pieces] for pieces in cut]
 
 
+def words_only(text: str) -> Prepared:
+    """The same without vectors: for a text that has to be found before it can be embedded."""
+    return [Segment(analyse(piece), traits_of(piece), None) for piece in segments(text)]
+
+
 def entries(memory: Memory, prepared: Prepared, *, by_assistant: bool = False) -> list[IndexEntry]:
     """What the index keeps of a memory."""
     extra = Trait(0)

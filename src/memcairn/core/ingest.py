@@ -157,11 +157,7 @@ def _positions(connection: Connection, now: datetime, org_id: str, session_ids: 
     counts: dict[str, int] = {}
     for session_id in session_ids:
         counts[session_id] = counts.get(session_id, 0) + 1
-    # Sorted, so that two transactions that touch the same sessions lock them in the same order.
-    following = {
-        session_id: sessions.touch(connection, org_id, session_id, adding=count, now=now)
-        for session_id, count in sorted(counts.items())
-    }
+    following = sessions.reserve(connection, org_id, counts, now)
     positions = []
     for session_id in session_ids:
         positions.append(following[session_id])

@@ -1,12 +1,14 @@
-"""Making, listing and ending API keys, and the orgs they open."""
+"""Making, listing and ending API keys, and the orgs they open: by an operator, or by an admin key of the org."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from memcairn.core import cursors
 from memcairn.core.deps import Deps
-from memcairn.domain.errors import Invalid
+from memcairn.domain.errors import Forbidden, Invalid
 from memcairn.domain.events import MAX_ID_CHARS
 from memcairn.domain.keys import (
     ALL_SCOPES,
@@ -14,6 +16,7 @@ from memcairn.domain.keys import (
     MAX_KEY_CHARS,
     ApiKey,
     KeyScope,
+    Principal,
     hash_of,
     key_id_of,
     new_key,
@@ -28,6 +31,16 @@ class MadeKey:
 
     key: ApiKey
     raw_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """Some keys of an org, ended ones included, in the order they were made; of all of them, `active` are usable."""
+
+    items: Sequence[ApiKey]
+    next_cursor: str | None
+    active: int
+    limit: int
 
 
 async def create_org(deps: Deps, org_id: str, *, name: str | None = None) -> MadeKey:
@@ -47,12 +60,7 @@ async def create_key(
     deps: Deps, org_id: str, *, name: str, scopes: frozenset[KeyScope], expires_at: datetime | None = None
 ) -> MadeKey:
     """Add a key to an org; NotFound when there is no such org, Invalid when the key would be expired already."""
-    now = deps.clock.now()
-    if not scopes:
-        raise Invalid("A key needs at least one scope: read, write or admin.", code="no_scopes")
-    if expires_at is not None and expires_at <= now:
-        raise Invalid(f"The expiry {expires_at.isoformat()} lies in the past. Choose a later one.", code="expiry_past")
-    made = _make(org_id, name, scopes, now=now, expires_at=expires_at)
+    made = _new_key(deps, org_id, name, scopes, expires_at=expires_at)
 
     def save(connection: Connection) -> None:
         orgs.require(connection, org_id)
@@ -60,6 +68,63 @@ async def create_key(
 
     await deps.db.write(save)
     return made
+
+
+async def issue_key(
+    deps: Deps,
+    principal: Principal,
+    *,
+    name: str,
+    scopes: frozenset[KeyScope],
+    expires_at: datetime | None = None,
+) -> MadeKey:
+    """Add a key to the principal's own org; Forbidden (`key_limit_reached`) when it has as many as it may have.
+
+    Expired and revoked keys do not count. Invalid when the key would be expired already.
+    """
+    principal.require(KeyScope.ADMIN)
+    made = _new_key(deps, principal.org_id, name, scopes, expires_at=expires_at)
+
+    def save(connection: Connection) -> None:
+        active = keys.count_usable(connection, made.key.created_at, org_id=principal.org_id)
+        if active >= deps.keys_per_org:
+            raise Forbidden(
+                f"The org has {active} usable keys, and {deps.keys_per_org} is as many as it may have. Revoke one "
+                "that is not needed any more.",
+                code="key_limit_reached",
+            )
+        keys.add(connection, made.key)
+
+    await deps.db.write(save)
+    return made
+
+
+async def own_keys(deps: Deps, principal: Principal, *, limit: int, cursor: str | None = None) -> KeyPage:
+    """The keys of the principal's org in the order they were made."""
+    principal.require(KeyScope.ADMIN)
+    of = {"list": "keys"}
+    after = None
+    if cursor is not None:
+        made_at, key_id = cursors.decode(cursor, of, length=2)
+        after = keys.KeyMark(cursors.moment(made_at), str(key_id))
+
+    def load(connection: Connection) -> KeyPage:
+        found = keys.page(connection, principal.org_id, limit=limit + 1, after=after)
+        last = found[:limit][-1] if len(found) > limit else None
+        following = None if last is None else cursors.encode([last.created_at.isoformat(), last.key_id], of)
+        active = keys.count_usable(connection, deps.clock.now(), org_id=principal.org_id)
+        return KeyPage(found[:limit], following, active, deps.keys_per_org)
+
+    return await deps.db.read(load)
+
+
+async def end_key(deps: Deps, principal: Principal, key_id: str) -> None:
+    """End a key of the principal's org, be it the one that asks; every request after this is refused.
+
+    NotFound when the org has no active key of that id.
+    """
+    principal.require(KeyScope.ADMIN)
+    await revoke_key(deps, principal.org_id, key_id)
 
 
 async def ensure_default_org(deps: Deps) -> None:
@@ -129,6 +194,17 @@ def _given(raw_key: str, now: datetime) -> MadeKey:
         revoked_at=None,
     )
     return MadeKey(key, raw_key)
+
+
+def _new_key(
+    deps: Deps, org_id: str, name: str, scopes: frozenset[KeyScope], *, expires_at: datetime | None
+) -> MadeKey:
+    now = deps.clock.now()
+    if not scopes:
+        raise Invalid("A key needs at least one scope: read, write or admin.", code="no_scopes")
+    if expires_at is not None and expires_at <= now:
+        raise Invalid(f"The expiry {expires_at.isoformat()} lies in the past. Choose a later one.", code="expiry_past")
+    return _make(org_id, name, scopes, now=now, expires_at=expires_at)
 
 
 def _make(

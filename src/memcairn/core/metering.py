@@ -55,6 +55,11 @@ class Meter:
                 limit=limit,
             )
 
+    def charge(self, principal: Principal, dimension: Dimension, quantity: int, now: datetime) -> None:
+        """Count something a key is about to cause; QuotaReached, and nothing counted, when the month has no room."""
+        self.require(principal.org_id, dimension, quantity, now)
+        self.note(principal, dimension, quantity, now)
+
     def require_room(self, org_id: str, events: int, now: datetime) -> None:
         """QuotaReached when the month has no room for this many events, or the org none for another memory."""
         self.require(org_id, Dimension.EVENTS_INGESTED, events, now)

@@ -84,9 +84,7 @@ async def search(deps: Deps, recalls: Recalls, principal: Principal, query: Sear
             pointer="/exclude_session_id",
             code="session_filters_exclude_each_other",
         )
-    now = deps.clock.now()
-    deps.meter.require(principal.org_id, Dimension.SEARCH_QUERIES, 1, now)
-    deps.meter.note(principal, Dimension.SEARCH_QUERIES, 1, now)
+    deps.meter.charge(principal, Dimension.SEARCH_QUERIES, 1, deps.clock.now())
     started = time.perf_counter()
     index_query = await asyncio.to_thread(_index_query, deps, query)
     candidates = await deps.db.read(_candidates, deps, principal.org_id, query, index_query)

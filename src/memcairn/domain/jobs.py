@@ -21,6 +21,7 @@ class Task(StrEnum):
     PROCESS_EVENTS = "process_events"
     EMBED_DOCUMENTS = "embed_documents"
     SUMMARISE = "summarise"
+    PROMOTE = "promote"
 
 
 class JobStatus(StrEnum):

@@ -46,16 +46,31 @@ def promotion_table() -> PromotionTable:
     for row in rows:
         for word in row:
             canonical.setdefault(word, row[0])
-    patterns = ("personal", "habitual", "own", "passing", "pointing", "leaders")
-    words = ("empty", "faint", "negators", "upper", "lower", "given_names")
+
+    def words(name: str) -> frozenset[str]:
+        return frozenset(table[name].split())
+
+    def pattern(name: str) -> re.Pattern[str]:
+        return re.compile(table[name], re.IGNORECASE)
+
     return PromotionTable(
-        rewrites=tuple((re.compile(pattern, re.IGNORECASE), into) for pattern, into in table["rewrites"]),
+        rewrites=tuple((re.compile(phrase, re.IGNORECASE), into) for phrase, into in table["rewrites"]),
+        empty=words("empty"),
+        faint=words("faint"),
+        negators=words("negators"),
+        upper=words("upper"),
+        lower=words("lower"),
         canonical=canonical,
         opposites=table["opposites"],
         antonyms=frozenset(frozenset(canonical.get(word, word) for word in pair) for pair in table["antonyms"]),
         unlike=tuple((one, other) for one, other in table["unlike"]),
         personal_tags=frozenset(table["personal_tags"]),
+        personal=pattern("personal"),
+        habitual=pattern("habitual"),
+        own=pattern("own"),
+        passing=pattern("passing"),
+        pointing=pattern("pointing"),
+        leaders=pattern("leaders"),
         generic_speakers=frozenset(table["generic_speakers"]),
-        **{name: re.compile(table[name], re.IGNORECASE) for name in patterns},
-        **{name: frozenset(table[name].split()) for name in words},
+        given_names=words("given_names"),
     )

@@ -28,7 +28,8 @@ TOLERATED = 0.1
 """What each of two statements may say that the other does not, as a part of what both say."""
 
 LEAST_SHARED = 3.6
-"""What two statements must share, counted on both sides: two words, one of which may be worn."""
+"""What two statements must share, counted on both sides: two content words or numbers, or one and three faint words."""
+_NEARER = 0.02
 
 Vectors = Mapping[str, NDArray[np.float32]]
 """Word to unit vector. Words without one are compared by their letters alone."""
@@ -119,7 +120,9 @@ def opposition(one: Sense, other: Sense, vectors: Vectors, near: float = NEAR_WO
 
 def near_words(vectors: Vectors) -> float:
     """The cosine from which an embedder may be believed that two words mean the same, by what it makes of unlike ones."""
-    pairs = [(vectors[one], vectors[other]) for one, other in promotion_table().unlike if {one, other} <= vectors.keys()]
+    pairs = [
+        (vectors[one], vectors[other]) for one, other in promotion_table().unlike if {one, other} <= vectors.keys()
+    ]
     return max([NEAR_WORDS, *(float(one @ other) + 0.02 for one, other in pairs)])
 
 

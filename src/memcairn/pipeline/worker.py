@@ -26,6 +26,11 @@ by writers that wait behind it."""
 
 POLL_SECONDS = 0.5
 
+POURING_SECONDS = 0.08
+GIVE_WAY_SECONDS = 0.25
+"""While writers pour events in, a batch waits this long for a gap: accepting comes first, and goes about three times as
+fast with the worker out of its way, which still gets its turn."""
+
 log = logging.getLogger(__name__)
 
 
@@ -54,15 +59,23 @@ class Worker:
     async def run_once(self) -> int:
         """Claim what is due and carry it out; returns how many jobs were claimed."""
         claimed = await self.deps.db.write(jobs.claim, self.worker_id, self.deps.clock.now(), limit=CLAIM_JOBS)
-        batches = _batches(claimed)
+        for job in [job for job in claimed if job.attempts > job.max_attempts]:
+            await self._settle_failure(job, RuntimeError("its worker died in every attempt"), 0.0)
+        batches = _batches([job for job in claimed if job.attempts <= job.max_attempts])
         for number, batch in enumerate(batches):
             if self._stopping:
                 unbegun = [job for later in batches[number:] for job in later]
                 await self.deps.db.write(jobs.give_back, unbegun, self.deps.clock.now())
                 break
             async with self._leases_renewed([job for later in batches[number:] for job in later]):
+                await self._give_way()
                 await self._carry_out(batch)
         return len(claimed)
+
+    async def _give_way(self) -> None:
+        deadline = time.monotonic() + GIVE_WAY_SECONDS
+        while self.deps.wakeup.pouring(POURING_SECONDS) and time.monotonic() < deadline and not self._stopping:
+            await asyncio.sleep(POURING_SECONDS / 4)
 
     async def _run_once_logged(self) -> int:
         try:
@@ -126,7 +139,10 @@ class Worker:
 
 
 def _batches(claimed: Sequence[Job]) -> list[list[Job]]:
-    """Jobs of one task each, in their order, cut into batches of about BATCH_SIZE things."""
+    """Jobs of one task each, in their order, cut into batches of about BATCH_SIZE things.
+
+    A job that was attempted before is alone: whatever befell its worker shall not befall its neighbours again.
+    """
     by_task: dict[Task, list[Job]] = {}
     for job in claimed:
         by_task.setdefault(job.task, []).append(job)
@@ -138,9 +154,9 @@ def _cut(claimed: Sequence[Job], size_of: Callable[[Job], int]) -> list[list[Job
     size = BATCH_SIZE
     for job in claimed:
         things = size_of(job)
-        if size + things > BATCH_SIZE:
+        if size + things > BATCH_SIZE or job.attempts > 1:
             batches.append([])
             size = 0
         batches[-1].append(job)
-        size += things
+        size = size + things if job.attempts == 1 else BATCH_SIZE
     return batches

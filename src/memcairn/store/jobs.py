@@ -12,7 +12,6 @@ from sqlalchemy import (
     UpdateBase,
     and_,
     delete,
-    exists,
     func,
     insert,
     or_,
@@ -25,6 +24,9 @@ from memcairn.domain.ids import new_id
 from memcairn.domain.jobs import LEASE, MAX_ATTEMPTS, MAX_ERROR_CHARS, Job, JobStatus, NewJob, Task
 from memcairn.store.batches import chunks
 from memcairn.store.schema import jobs
+
+OTHER_JOBS = 8
+"""Jobs of other tasks taken with each claim: summaries and promotions go on, but behind what people want to find."""
 
 
 class LeaseLost(Exception):
@@ -54,28 +56,14 @@ def enqueue(connection: Connection, new_jobs: Sequence[NewJob], now: datetime) -
 
 
 def claim(connection: Connection, worker_id: str, now: datetime, *, limit: int) -> list[Job]:
-    """Lease up to `limit` due jobs, oldest first, for this worker alone.
+    """Lease up to `limit` due jobs that make memories, oldest first, and a few others, for this worker alone.
 
-    A serial key that another live lease holds is left alone, and so is what stands behind a failed job of its key that
-    waits for its next attempt; several jobs of one free key may be leased together, in their order. A lease that ran
-    out is taken over, with the next fencing token.
+    A serial key that another live lease holds is left alone; several jobs of one free key may be leased together, in
+    their order. A failed job that waits for its next attempt holds up nobody. A lease that ran out is taken over, with
+    the next fencing token. Other tasks never wait for the queue of events to run dry, and never fill a claim.
     """
-    held = select(jobs.c.serial_key).where(jobs.c.status == JobStatus.RUNNING.value, jobs.c.lease_until >= now)
-    due = or_(
-        and_(jobs.c.status == JobStatus.QUEUED.value, jobs.c.run_at <= now),
-        and_(jobs.c.status == JobStatus.RUNNING.value, jobs.c.lease_until < now),
-    )
-    earlier = jobs.alias()
-    waited_for = exists().where(
-        earlier.c.serial_key == jobs.c.serial_key,
-        earlier.c.job_id < jobs.c.job_id,
-        earlier.c.status == JobStatus.QUEUED.value,
-        earlier.c.run_at > now,
-    )
-    free = and_(jobs.c.serial_key.not_in(held), ~waited_for)
-    picked = connection.execute(select(jobs).where(due, free).order_by(jobs.c.job_id).limit(limit)).all()
-    if not picked:
-        return []
+    first = jobs.c.task == Task.PROCESS_EVENTS.value
+    picked = [*_due(connection, now, first, limit), *_due(connection, now, ~first, min(limit, OTHER_JOBS))]
     for ids in chunks([row.job_id for row in picked]):
         connection.execute(
             update(jobs)
@@ -90,6 +78,18 @@ def claim(connection: Connection, worker_id: str, now: datetime, *, limit: int) 
             )
         )
     return [_leased(row, worker_id, now) for row in picked]
+
+
+def _due(
+    connection: Connection, now: datetime, which: ColumnElement[bool], limit: int
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    held = select(jobs.c.serial_key).where(jobs.c.status == JobStatus.RUNNING.value, jobs.c.lease_until >= now)
+    due = or_(
+        and_(jobs.c.status == JobStatus.QUEUED.value, jobs.c.run_at <= now),
+        and_(jobs.c.status == JobStatus.RUNNING.value, jobs.c.lease_until < now),
+    )
+    free = jobs.c.serial_key.not_in(held)
+    return connection.execute(select(jobs).where(which, due, free).order_by(jobs.c.job_id).limit(limit)).all()
 
 
 def heartbeat(connection: Connection, held: Sequence[Job], now: datetime) -> None:

@@ -1,13 +1,22 @@
 """API keys at rest."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 
 from memcairn.domain.errors import Conflict, NotFound
 from memcairn.domain.keys import ApiKey, KeyScope, scopes_from
 from memcairn.store.schema import api_keys
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMark:
+    """The last key of a page."""
+
+    created_at: datetime
+    key_id: str
 
 
 def add(connection: Connection, key: ApiKey) -> None:
@@ -28,6 +37,18 @@ def list_of(connection: Connection, org_id: str) -> list[ApiKey]:
     return [_key(row) for row in connection.execute(statement)]
 
 
+def page(connection: Connection, org_id: str, *, limit: int, after: KeyMark | None = None) -> list[ApiKey]:
+    """At most `limit` keys of an org behind `after`, in the order they were made."""
+    statement = select(api_keys).where(api_keys.c.org_id == org_id)
+    if after is not None:
+        tie = and_(api_keys.c.created_at == after.created_at, api_keys.c.key_id > after.key_id)
+        statement = statement.where(or_(api_keys.c.created_at > after.created_at, tie))
+    return [
+        _key(row)
+        for row in connection.execute(statement.order_by(api_keys.c.created_at, api_keys.c.key_id).limit(limit))
+    ]
+
+
 def revoke(connection: Connection, org_id: str, key_id: str, now: datetime) -> None:
     """End a key at once; one that is unknown or revoked already raises NotFound."""
     statement = update(api_keys).where(
@@ -42,12 +63,15 @@ def note_use(connection: Connection, last_used: Mapping[str, datetime]) -> None:
         connection.execute(update(api_keys).where(api_keys.c.key_id == key_id).values(last_used_at=moment))
 
 
-def count_usable(connection: Connection, now: datetime) -> int:
+def count_usable(connection: Connection, now: datetime, *, org_id: str | None = None) -> int:
+    """How many keys open a door now: those of one org, or all."""
     statement = (
         select(func.count())
         .select_from(api_keys)
         .where(api_keys.c.revoked_at.is_(None), (api_keys.c.expires_at.is_(None)) | (api_keys.c.expires_at > now))
     )
+    if org_id is not None:
+        statement = statement.where(api_keys.c.org_id == org_id)
     return connection.execute(statement).scalar_one()
 
 

@@ -248,9 +248,7 @@ memories = Table(
     Index(None, "org_id", "scope_key", "slot_key"),
     Index(None, "org_id", "observed_at", "memory_id"),
     Index(None, "org_id", "session_id"),
-    Index(
-        "ix_memories_actor", "org_id", "actor_id", "created_at", sqlite_where=_PRESENT, postgresql_where=_PRESENT
-    ),
+    Index("ix_memories_actor", "org_id", "actor_id", "created_at", sqlite_where=_PRESENT, postgresql_where=_PRESENT),
     Index("ix_memories_supersedes", "org_id", "supersedes", sqlite_where=_REPLACES, postgresql_where=_REPLACES),
     Index("ix_memories_deleted", "org_id", "deleted_at", sqlite_where=_DELETED, postgresql_where=_DELETED),
 )
@@ -450,6 +448,41 @@ def _group(name: str, key: str) -> Table:
 
 roles = _group("roles", "role_id")
 teams = _group("teams", "team_id")
+
+_UNREAD = text("terms IS NULL")
+
+# Where a memory may rise to, or has risen to: an actor's memory under the roles and teams its events carried, a role's
+# or a team's under `org`, and every risen one under its own scope. `terms` is None until its statements were read.
+memory_groups = Table(
+    "memory_groups",
+    metadata,
+    _id("org_id"),
+    Column("scope_key", String(280), nullable=False),
+    Column("memory_id", String(36), nullable=False),
+    Column("terms", LargeBinary),
+    PrimaryKeyConstraint("org_id", "scope_key", "memory_id"),
+    ForeignKeyConstraint(["org_id", "memory_id"], ["memories.org_id", "memories.memory_id"], ondelete="CASCADE"),
+    Index(None, "org_id", "memory_id"),
+    Index("ix_memory_groups_unread", "org_id", "scope_key", sqlite_where=_UNREAD, postgresql_where=_UNREAD),
+)
+
+memory_support = Table(
+    "memory_support",
+    metadata,
+    _id("org_id"),
+    Column("memory_id", String(36), nullable=False),
+    Column("supporting_memory_id", String(36), nullable=False),
+    _id("actor_id", nullable=True),
+    Column("agreement", Float, nullable=False),
+    Column("worded", Boolean, nullable=False),
+    _time("created_at"),
+    PrimaryKeyConstraint("org_id", "memory_id", "supporting_memory_id"),
+    ForeignKeyConstraint(["org_id", "memory_id"], ["memories.org_id", "memories.memory_id"], ondelete="CASCADE"),
+    ForeignKeyConstraint(
+        ["org_id", "supporting_memory_id"], ["memories.org_id", "memories.memory_id"], ondelete="CASCADE"
+    ),
+    Index(None, "org_id", "supporting_memory_id"),
+)
 
 usage = Table(
     "usage",

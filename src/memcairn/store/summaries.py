@@ -57,10 +57,11 @@ def due(connection: Connection, org_id: str, added: Iterable[Event], *, window: 
     long_enough = [session_id for session_id, position in last.items() if position >= window]
     reached = _reached(connection, org_id, long_enough)
     candidates = [each for each in long_enough if last[each] - reached.get(each, 0) >= window]
+    waiting = _waiting(connection, org_id, candidates)
     return [
         job_for(org_id, session_id)
         for session_id in candidates
-        if not _is_waiting(connection, org_id, session_id)
+        if session_id not in waiting
         and len(said_after(connection, org_id, session_id, after=reached.get(session_id, 0), limit=window)) == window
     ]
 
@@ -122,7 +123,7 @@ def forget_covering(
     if not positions:
         return 0
     gone = _hide(connection, org_id, session_id, reaching=min(positions), now=now)
-    if gone and not _is_waiting(connection, org_id, session_id):
+    if gone and not _waiting(connection, org_id, [session_id]):
         jobs.enqueue(connection, [job_for(org_id, session_id)], now)
     return gone
 
@@ -151,15 +152,19 @@ def _reached(connection: Connection, org_id: str, session_ids: Sequence[str]) ->
     return found
 
 
-def _is_waiting(connection: Connection, org_id: str, session_id: str) -> bool:
-    """Whether a summary of the session is queued; one under way has read its events already and does not count."""
-    statement = select(job_rows.c.job_id).where(
-        job_rows.c.org_id == org_id,
-        job_rows.c.serial_key == job_for(org_id, session_id).serial_key,
-        job_rows.c.task == Task.SUMMARISE.value,
-        job_rows.c.status == "queued",
-    )
-    return connection.execute(statement.limit(1)).first() is not None
+def _waiting(connection: Connection, org_id: str, session_ids: Sequence[str]) -> set[str]:
+    """The sessions with a summary queued; one under way has read its events already and does not count."""
+    by_key = {job_for(org_id, session_id).serial_key: session_id for session_id in session_ids}
+    found: set[str] = set()
+    for chunk in chunks(list(by_key)):
+        statement = select(job_rows.c.serial_key).where(
+            job_rows.c.org_id == org_id,
+            job_rows.c.serial_key.in_(chunk),
+            job_rows.c.task == Task.SUMMARISE.value,
+            job_rows.c.status == "queued",
+        )
+        found |= {by_key[key] for key in connection.execute(statement).scalars()}
+    return found
 
 
 def _summary(row: Row[*tuple[object, ...]]) -> Summary:

@@ -6,7 +6,7 @@ from fastapi import Request, Security
 from fastapi.security import HTTPBearer
 
 from memcairn.api.routing import StrictRoute
-from memcairn.core.access import authenticate
+from memcairn.core.admission import authenticated, charge
 from memcairn.core.services import Services
 from memcairn.domain.errors import Unauthenticated
 from memcairn.domain.keys import KeyScope, Principal
@@ -24,10 +24,19 @@ class KeyedRoute(StrictRoute):
     """A route that is closed without a valid key; the key comes in `Authorization: Bearer` or in `X-API-Key`."""
 
     async def before_body(self, request: Request) -> None:
-        services = services_of(request)
-        request.state.principal = await authenticate(
-            services.deps, services.key_uses, presented_key(request), local_key=services.local_key
-        )
+        await admitted(services_of(request), request)
+
+
+async def admitted(services: Services, request: Request) -> Principal:
+    """The principal of a request, counted as one call; every door lets its requests in by this.
+
+    Refused with Unauthenticated, and with LimitReached when its org asked too fast or too much. How the org stands is
+    told in the headers of the answer, of a refusal as well.
+    """
+    principal = await authenticated(services, presented_key(request))
+    request.state.principal = principal
+    await charge(services, principal)
+    return principal
 
 
 def presented_key(request: Request) -> str | None:

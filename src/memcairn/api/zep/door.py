@@ -10,10 +10,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from memcairn.api.native.access import presented_key
+from memcairn.api.native.access import admitted
 from memcairn.api.zep import collections, documents, errors, memory, messages, search, sessions, users
 from memcairn.api.zep.call import Call
-from memcairn.core.access import authenticate
 from memcairn.core.services import Services
 from memcairn.domain.keys import KeyScope
 
@@ -92,9 +91,7 @@ async def _health(_request: Request) -> Response:
 
 def _guarded(services: Services, by_method: Mapping[str, Guarded]) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        principal = await authenticate(
-            services.deps, services.key_uses, presented_key(request), local_key=services.local_key
-        )
+        principal = await admitted(services, request)
         guarded = by_method.get(request.method) or by_method["GET"]  # HEAD is answered as GET
         principal.require(guarded.scope)
         return await guarded.handler(Call(request, services, principal))

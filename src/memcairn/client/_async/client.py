@@ -9,24 +9,33 @@ from typing import Any, Self
 
 import httpx2
 
+from memcairn.client._async.actors import AsyncActors
 from memcairn.client._async.calls import AsyncCalls
 from memcairn.client._async.collections import AsyncCollections
 from memcairn.client._async.events import AsyncEvents
 from memcairn.client._async.jobs import AsyncJobs
+from memcairn.client._async.keys import AsyncKeys
 from memcairn.client._async.memories import AsyncMemories
 from memcairn.client._async.messages import AsyncMessages
+from memcairn.client._async.orgs import AsyncOrgs
+from memcairn.client._async.roles import AsyncRoles
 from memcairn.client._async.sessions import AsyncSessions
+from memcairn.client._async.teams import AsyncTeams
+from memcairn.client._async.usage import AsyncUsage
 from memcairn.client._async.users import AsyncUsers
 from memcairn.client._local import LOCAL_URL, AsyncLocalTransport, OpenServer
+from memcairn.client._operations import clear as clear_operations
 from memcairn.client._operations import context as context_operations
 from memcairn.client._operations import events as event_operations
 from memcairn.client._operations import health as health_operations
+from memcairn.client._operations import me as me_operations
 from memcairn.client._operations import purge as purge_operations
 from memcairn.client._operations import search as search_operations
 from memcairn.client._protocol import DEFAULT_BASE_URL, Retries, checked_base_url, checked_timeout, standing_headers
 from memcairn.wire.context import ContextResponse
 from memcairn.wire.events import IngestResponse, NewEvent, StatusResponse
 from memcairn.wire.health import Health, Readiness
+from memcairn.wire.me import Me
 from memcairn.wire.memories import MemoryKind
 from memcairn.wire.purge import PurgeResponse
 from memcairn.wire.search import SearchResponse
@@ -36,8 +45,9 @@ class AsyncMemcairnClient:
     """A connection pool to one Memcairn server.
 
     Without `api_key` the variable MEMCAIRN_API_KEY counts. `timeout` is in seconds, for each connect, write and read;
-    None waits for ever. What fails in passing is repeated up to `max_retries` times: a 429 always, a broken
-    connection, a timeout or a 503 that names its end only where repeating cannot do harm. The wait before it is what
+    None waits for ever. What fails in passing is repeated up to `max_retries` times: a 429 unless the
+    quota of the month is used up, a broken connection, a timeout or a 503 that names its end only where repeating
+    cannot do harm. The wait before it is what
     the server asks for (60 s at most) or else `retry_backoff` seconds, doubled each time. What goes wrong on
     the way or at the server is raised as a `MemcairnError`. `transport` carries the requests instead of the network,
     `sleep` waits instead of the clock.
@@ -69,6 +79,12 @@ class AsyncMemcairnClient:
         self.memories = AsyncMemories(self._calls)
         self.jobs = AsyncJobs(self._calls)
         self.collections = AsyncCollections(self._calls)
+        self.actors = AsyncActors(self._calls)
+        self.orgs = AsyncOrgs(self._calls)
+        self.roles = AsyncRoles(self._calls)
+        self.teams = AsyncTeams(self._calls)
+        self.keys = AsyncKeys(self._calls)
+        self.usage = AsyncUsage(self._calls)
 
     @classmethod
     def local(
@@ -211,6 +227,17 @@ class AsyncMemcairnClient:
         Other requests go on meanwhile; what is held stays.
         """
         return await self._calls.run(purge_operations.purge(older_than_seconds=older_than_seconds))
+
+    async def clear(self, container_tag: str) -> int:
+        """Hides a conversation, named by its session id, with what rests on it alone; how many events there were.
+
+        `NotFoundError` if there is none, or not any more. Never repeated by itself when the connection breaks.
+        """
+        return await self._calls.run(clear_operations.clear(container_tag))
+
+    async def me(self) -> Me:
+        """The org and the key of this client; open to every valid key."""
+        return await self._calls.run(me_operations.me())
 
     async def health(self) -> Health:
         """Whether the process answers, and its version."""

@@ -15,6 +15,7 @@ from memcairn.wire.memories import (
     MemorySources,
     MemoryStatus,
 )
+from memcairn.wire.statistics import MemoryStats
 
 
 class AsyncMemories:
@@ -131,6 +132,10 @@ class AsyncMemories:
     async def delete(self, memory_id: str) -> None:
         """Removes the memory from every read and search at once; `NotFoundError` if there is none."""
         await self._calls.run(operations.delete(memory_id))
+
+    async def stats(self, *, actor_id: str | None = None) -> MemoryStats:
+        """Exact counts and averages over the memories of the org, or of one actor, deleted ones aside."""
+        return await self._calls.run(operations.stats(actor_id=actor_id))
 
     async def history(self, memory_id: str) -> MemoryHistory:
         """Every change the memory went through, with its reason and the values it replaced."""

@@ -14,6 +14,7 @@ from memcairn.wire.memories import (
     MemorySources,
     MemoryStatus,
 )
+from memcairn.wire.statistics import MemoryStats
 
 
 def page(
@@ -92,6 +93,16 @@ def delete(memory_id: str) -> Operation[None]:
         parse=nothing,
         repeatable=True,  # what is gone stays gone
         settled_by=frozenset({404}),  # the attempt that got lost on its way back had deleted it
+    )
+
+
+def stats(*, actor_id: str | None) -> Operation[MemoryStats]:
+    return Operation(
+        method="GET",
+        path="/v1/memories/stats",
+        query=pairs(actor_id=actor_id),
+        parse=MemoryStats.model_validate_json,
+        repeatable=True,
     )
 
 

@@ -11,23 +11,32 @@ from typing import Any, Self
 import httpx2
 
 from memcairn.client._local import LOCAL_URL, LocalTransport, OpenServer
+from memcairn.client._operations import clear as clear_operations
 from memcairn.client._operations import context as context_operations
 from memcairn.client._operations import events as event_operations
 from memcairn.client._operations import health as health_operations
+from memcairn.client._operations import me as me_operations
 from memcairn.client._operations import purge as purge_operations
 from memcairn.client._operations import search as search_operations
 from memcairn.client._protocol import DEFAULT_BASE_URL, Retries, checked_base_url, checked_timeout, standing_headers
+from memcairn.client._sync.actors import Actors
 from memcairn.client._sync.calls import Calls
 from memcairn.client._sync.collections import Collections
 from memcairn.client._sync.events import Events
 from memcairn.client._sync.jobs import Jobs
+from memcairn.client._sync.keys import Keys
 from memcairn.client._sync.memories import Memories
 from memcairn.client._sync.messages import Messages
+from memcairn.client._sync.orgs import Orgs
+from memcairn.client._sync.roles import Roles
 from memcairn.client._sync.sessions import Sessions
+from memcairn.client._sync.teams import Teams
+from memcairn.client._sync.usage import Usage
 from memcairn.client._sync.users import Users
 from memcairn.wire.context import ContextResponse
 from memcairn.wire.events import IngestResponse, NewEvent, StatusResponse
 from memcairn.wire.health import Health, Readiness
+from memcairn.wire.me import Me
 from memcairn.wire.memories import MemoryKind
 from memcairn.wire.purge import PurgeResponse
 from memcairn.wire.search import SearchResponse
@@ -37,8 +46,9 @@ class MemcairnClient:
     """A connection pool to one Memcairn server.
 
     Without `api_key` the variable MEMCAIRN_API_KEY counts. `timeout` is in seconds, for each connect, write and read;
-    None waits for ever. What fails in passing is repeated up to `max_retries` times: a 429 always, a broken
-    connection, a timeout or a 503 that names its end only where repeating cannot do harm. The wait before it is what
+    None waits for ever. What fails in passing is repeated up to `max_retries` times: a 429 unless the
+    quota of the month is used up, a broken connection, a timeout or a 503 that names its end only where repeating
+    cannot do harm. The wait before it is what
     the server asks for (60 s at most) or else `retry_backoff` seconds, doubled each time. What goes wrong on
     the way or at the server is raised as a `MemcairnError`. `transport` carries the requests instead of the network,
     `sleep` waits instead of the clock.
@@ -70,6 +80,12 @@ class MemcairnClient:
         self.memories = Memories(self._calls)
         self.jobs = Jobs(self._calls)
         self.collections = Collections(self._calls)
+        self.actors = Actors(self._calls)
+        self.orgs = Orgs(self._calls)
+        self.roles = Roles(self._calls)
+        self.teams = Teams(self._calls)
+        self.keys = Keys(self._calls)
+        self.usage = Usage(self._calls)
 
     @classmethod
     def local(
@@ -212,6 +228,17 @@ class MemcairnClient:
         Other requests go on meanwhile; what is held stays.
         """
         return self._calls.run(purge_operations.purge(older_than_seconds=older_than_seconds))
+
+    def clear(self, container_tag: str) -> int:
+        """Hides a conversation, named by its session id, with what rests on it alone; how many events there were.
+
+        `NotFoundError` if there is none, or not any more. Never repeated by itself when the connection breaks.
+        """
+        return self._calls.run(clear_operations.clear(container_tag))
+
+    def me(self) -> Me:
+        """The org and the key of this client; open to every valid key."""
+        return self._calls.run(me_operations.me())
 
     def health(self) -> Health:
         """Whether the process answers, and its version."""

@@ -16,6 +16,7 @@ from memcairn.wire.memories import (
     MemorySources,
     MemoryStatus,
 )
+from memcairn.wire.statistics import MemoryStats
 
 
 class Memories:
@@ -132,6 +133,10 @@ class Memories:
     def delete(self, memory_id: str) -> None:
         """Removes the memory from every read and search at once; `NotFoundError` if there is none."""
         self._calls.run(operations.delete(memory_id))
+
+    def stats(self, *, actor_id: str | None = None) -> MemoryStats:
+        """Exact counts and averages over the memories of the org, or of one actor, deleted ones aside."""
+        return self._calls.run(operations.stats(actor_id=actor_id))
 
     def history(self, memory_id: str) -> MemoryHistory:
         """Every change the memory went through, with its reason and the values it replaced."""

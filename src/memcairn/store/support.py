@@ -1,0 +1,268 @@
+"""Where memories may rise to, and what supports those that have risen."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
+
+from memcairn.domain.claims import PRIVATE
+from memcairn.domain.conversations import ANONYMOUS
+from memcairn.domain.events import EventKind
+from memcairn.domain.jobs import JobStatus, NewJob, Task
+from memcairn.domain.memories import MemoryStatus
+from memcairn.domain.scopes import Level, Scope
+from memcairn.store import jobs
+from memcairn.store.batches import chunks
+from memcairn.store.dialect import upsert
+from memcairn.store.schema import events, memories, memory_groups, memory_sources, memory_support, users
+from memcairn.store.schema import jobs as job_rows
+
+Terms = NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """A memory under a scope; `terms` is None when its statements have not been read for it yet."""
+
+    scope_key: str
+    memory_id: str
+    terms: Terms | None
+
+
+@dataclass(frozen=True, slots=True)
+class SupportRow:
+    """One memory behind another. `actor_id` is None for a role's or a team's memory; `worded`: the words are its."""
+
+    memory_id: str
+    supporting_memory_id: str
+    actor_id: str | None
+    agreement: float
+    worded: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What the live events of a memory say about where it may rise to."""
+
+    scope_keys: frozenset[str] = frozenset()
+    private: bool = False
+
+
+def groups_of(role_id: str | None, team_id: str | None) -> list[str]:
+    """The scope keys of the role and the team an event carries."""
+    keys = [] if role_id is None else [Scope(Level.ROLE, role_id=role_id).key]
+    return keys if team_id is None else [*keys, Scope(Level.TEAM, team_id=team_id).key]
+
+
+def enter(connection: Connection, org_id: str, places: Iterable[tuple[str, str]]) -> int:
+    """Put memories under scopes, as (scope key, memory id), to be read; returns how many were not there before."""
+    rows = [
+        {"org_id": org_id, "scope_key": scope_key, "memory_id": memory_id, "terms": None}
+        for scope_key, memory_id in dict.fromkeys(places)
+    ]
+    count = 0
+    for chunk in chunks(rows):
+        statement = upsert(connection, memory_groups).values(list(chunk)).on_conflict_do_nothing()
+        count += connection.execute(statement).rowcount
+    return count
+
+
+def read_again(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> int:
+    """Have the statements of these memories read again; returns how many places they are in."""
+    count = 0
+    for chunk in chunks(memory_ids):
+        mine = (memory_groups.c.org_id == org_id, memory_groups.c.memory_id.in_(chunk))
+        count += connection.execute(update(memory_groups).where(*mine).values(terms=None)).rowcount
+    return count
+
+
+def leave(connection: Connection, org_id: str, memory_id: str, scope_keys: Collection[str] | None = None) -> None:
+    """Take a memory from under these scopes, or from under all."""
+    statement = delete(memory_groups).where(memory_groups.c.org_id == org_id, memory_groups.c.memory_id == memory_id)
+    if scope_keys is not None:
+        statement = statement.where(memory_groups.c.scope_key.in_(list(scope_keys)))
+    connection.execute(statement)
+
+
+def note_read(connection: Connection, org_id: str, scope_key: str, terms: Mapping[str, Terms]) -> None:
+    """Keep the terms of what was read; memories that have left the scope meanwhile are passed over."""
+    for memory_id, its in terms.items():
+        mine = (memory_groups.c.org_id == org_id, memory_groups.c.scope_key == scope_key)
+        values = {"terms": np.unique(its).astype("<u4").tobytes()}
+        connection.execute(update(memory_groups).where(*mine, memory_groups.c.memory_id == memory_id).values(values))
+
+
+def unread(connection: Connection, org_id: str, *, limit: int) -> list[GroupRow]:
+    """Places whose memory was not read for them yet, one scope after the other."""
+    statement = select(memory_groups.c.scope_key, memory_groups.c.memory_id).where(
+        memory_groups.c.org_id == org_id, memory_groups.c.terms.is_(None)
+    )
+    rows = connection.execute(statement.order_by(memory_groups.c.scope_key, memory_groups.c.memory_id).limit(limit))
+    return [GroupRow(row.scope_key, row.memory_id, None) for row in rows]
+
+
+def under(connection: Connection, org_id: str, scope_key: str) -> list[GroupRow]:
+    """Everything that was read under a scope and states something."""
+    statement = select(memory_groups.c.memory_id, memory_groups.c.terms).where(
+        memory_groups.c.org_id == org_id, memory_groups.c.scope_key == scope_key, func.length(memory_groups.c.terms) > 0
+    )
+    return [
+        GroupRow(scope_key, row.memory_id, np.frombuffer(row.terms, dtype="<u4"))
+        for row in connection.execute(statement)
+    ]
+
+
+def places(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> dict[str, set[str]]:
+    """Memory to the scope keys it may rise to; what has risen is under its own scope besides."""
+    found: dict[str, set[str]] = {}
+    for chunk in chunks(memory_ids):
+        statement = (
+            select(memory_groups.c.memory_id, memory_groups.c.scope_key)
+            .join(memories, _same_memory())
+            .where(memory_groups.c.org_id == org_id, memory_groups.c.memory_id.in_(chunk))
+            .where(memories.c.scope_key != memory_groups.c.scope_key)
+        )
+        for row in connection.execute(statement):
+            found.setdefault(row.memory_id, set()).add(row.scope_key)
+    return found
+
+
+def risen(connection: Connection, org_id: str, scope_key: str) -> list[tuple[str, bool]]:
+    """The memories that have risen to a scope, and whether each was deleted by hand."""
+    statement = (
+        select(memories.c.memory_id, memories.c.deleted_at)
+        .join(memory_groups, _same_memory())
+        .where(
+            memory_groups.c.org_id == org_id, memory_groups.c.scope_key == scope_key, memories.c.scope_key == scope_key
+        )
+    )
+    return [(row.memory_id, row.deleted_at is not None) for row in connection.execute(statement)]
+
+
+def add(connection: Connection, org_id: str, rows: Sequence[SupportRow]) -> None:
+    values = [{"org_id": org_id} | {name: getattr(row, name) for name in SupportRow.__slots__} for row in rows]
+    if values:
+        connection.execute(insert(memory_support), values)
+
+
+def of(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> dict[str, list[SupportRow]]:
+    """What supports each of these, oldest first; those without support are left out."""
+    return _support(connection, org_id, memory_support.c.memory_id, memory_ids)
+
+
+def affected_by(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> dict[str, list[SupportRow]]:
+    """Risen memory to those of its supports that are among `memory_ids`."""
+    found: dict[str, list[SupportRow]] = {}
+    for rows in _support(connection, org_id, memory_support.c.supporting_memory_id, memory_ids).values():
+        for row in rows:
+            found.setdefault(row.memory_id, []).append(row)
+    return found
+
+
+def drop(connection: Connection, org_id: str, memory_id: str, supporting: Collection[str] | None = None) -> None:
+    """Take away what supports a memory: all of it, or these."""
+    statement = delete(memory_support).where(memory_support.c.org_id == org_id, memory_support.c.memory_id == memory_id)
+    if supporting is not None:
+        statement = statement.where(memory_support.c.supporting_memory_id.in_(list(supporting)))
+    connection.execute(statement)
+
+
+def mark_worded(connection: Connection, org_id: str, memory_id: str, supporting_memory_id: str) -> None:
+    """Note whose words a memory has."""
+    mine = (memory_support.c.org_id == org_id, memory_support.c.memory_id == memory_id)
+    worded = memory_support.c.supporting_memory_id == supporting_memory_id
+    connection.execute(update(memory_support).where(*mine).values(worded=worded))
+
+
+def carried(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> dict[str, Carried]:
+    """What the live events of each memory carry. Only what people said counts, and nothing of an anonymous actor."""
+    found: dict[str, Carried] = {}
+    for chunk in chunks(memory_ids):
+        statement = (
+            select(memory_sources.c.memory_id, events.c.kind, events.c.role_id, events.c.team_id, events.c.metadata)
+            .join(
+                events,
+                and_(events.c.org_id == memory_sources.c.org_id, events.c.event_id == memory_sources.c.event_id),
+            )
+            .where(memory_sources.c.org_id == org_id, memory_sources.c.memory_id.in_(chunk))
+            .where(events.c.deleted_at.is_(None), ~events.c.actor_id.startswith(ANONYMOUS, autoescape=True))
+        )
+        for row in connection.execute(statement):
+            before = found.get(row.memory_id, Carried())
+            keys = groups_of(row.role_id, row.team_id) if row.kind == EventKind.USER_MESSAGE.value else []
+            private = before.private or row.metadata.get(PRIVATE) is True
+            found[row.memory_id] = Carried(before.scope_keys | set(keys), private)
+    return found
+
+
+def outdated(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> set[str]:
+    """Those whose event also gave a memory that was superseded since: their words say what no longer holds."""
+    beside = memory_sources.alias()
+    found: set[str] = set()
+    for chunk in chunks(memory_ids):
+        statement = (
+            select(memory_sources.c.memory_id)
+            .join(
+                beside, and_(beside.c.org_id == memory_sources.c.org_id, beside.c.event_id == memory_sources.c.event_id)
+            )
+            .join(memories, and_(memories.c.org_id == beside.c.org_id, memories.c.memory_id == beside.c.memory_id))
+            .where(memory_sources.c.org_id == org_id, memory_sources.c.memory_id.in_(chunk))
+            .where(memories.c.status == MemoryStatus.SUPERSEDED.value, memories.c.deleted_at.is_(None))
+        )
+        found.update(connection.execute(statement).scalars())
+    return found
+
+
+def names_among(connection: Connection, org_id: str, scope_key: str, words: Collection[str]) -> set[str]:
+    """Names of people: of users called by one of these words, and of everybody who said something under a scope."""
+    found: set[str] = set()
+    for chunk in chunks(sorted(words)):
+        statement = select(users.c.first_name, users.c.last_name).where(
+            users.c.org_id == org_id, or_(users.c.first_name.in_(chunk), users.c.last_name.in_(chunk))
+        )
+        found.update(name for row in connection.execute(statement) for name in row if name)
+    speakers = (
+        select(memories.c.speaker)
+        .join(memory_groups, _same_memory())
+        .where(
+            memory_groups.c.org_id == org_id, memory_groups.c.scope_key == scope_key, memories.c.speaker.is_not(None)
+        )
+    )
+    found.update(connection.execute(speakers.distinct()).scalars())
+    return found
+
+
+def job_for(org_id: str) -> NewJob:
+    return NewJob(org_id, Task.PROMOTE, f"{org_id}:promotion", {})
+
+
+def request(connection: Connection, org_id: str, now: datetime) -> None:
+    """Have what is unread read soon, unless a job that will do it waits already."""
+    waiting = select(job_rows.c.job_id).where(
+        job_rows.c.org_id == org_id,
+        job_rows.c.serial_key == job_for(org_id).serial_key,
+        job_rows.c.task == Task.PROMOTE.value,
+        job_rows.c.status == JobStatus.QUEUED.value,
+    )
+    if connection.execute(waiting.limit(1)).first() is None:
+        jobs.enqueue(connection, [job_for(org_id)], now)
+
+
+def _same_memory() -> ColumnElement[bool]:
+    return and_(memories.c.org_id == memory_groups.c.org_id, memories.c.memory_id == memory_groups.c.memory_id)
+
+
+def _support(
+    connection: Connection, org_id: str, column: ColumnElement[str], ids: Sequence[str]
+) -> dict[str, list[SupportRow]]:
+    found: dict[str, list[SupportRow]] = {}
+    columns = [memory_support.c[name] for name in SupportRow.__slots__]
+    for chunk in chunks(ids):
+        statement = select(*columns).where(memory_support.c.org_id == org_id, column.in_(chunk))
+        for row in connection.execute(statement.order_by(memory_support.c.created_at, columns[1])):
+            found.setdefault(getattr(row, str(column.key)), []).append(SupportRow(**row._mapping))
+    return found

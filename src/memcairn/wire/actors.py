@@ -1,0 +1,27 @@
+"""Actors as they travel."""
+
+from typing import Literal
+
+from memcairn.wire.base import Moment, Page, Response
+
+ActorSort = Literal["first_memory_desc", "first_memory_asc", "last_memory_desc", "actor_id_asc"]
+
+
+class Actor(Response):
+    """Whom memories are about. The times are those at which its first and last memory were written."""
+
+    actor_id: str
+    memory_count: int
+    active_memory_count: int
+    first_memory_at: Moment
+    last_memory_at: Moment
+    scope_levels: list[str]
+    role_ids: list[str]
+    team_ids: list[str]
+
+
+class ActorPage(Page):
+    """`total` counts the whole list, not this page."""
+
+    items: list[Actor]
+    total: int
