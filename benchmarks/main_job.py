@@ -57,6 +57,7 @@ def _round(turns: list[dict[str, Any]], questions: list[dict[str, Any]]) -> dict
             accepted = time.perf_counter() - started
             _wait_until_processed(client)
             searchable = time.perf_counter() - started
+            _wait_until_idle(client)
             millis = _search(client, turns, questions)
         count = sum(len(batch) for batch in batches)
         return {
@@ -91,6 +92,12 @@ def _wait_until_processed(client: httpx2.Client) -> None:
     """Return when no event is pending; summaries may still be under way."""
     while client.get("/v1/events", params={"status": "pending", "limit": 1}).json()["items"]:
         time.sleep(0.02)
+
+
+def _wait_until_idle(client: httpx2.Client) -> None:
+    """Return when no job is left, summaries included."""
+    while client.get("/v1/jobs", params={"limit": 1}).json()["items"]:
+        time.sleep(0.05)
 
 
 def _search(client: httpx2.Client, turns: list[dict[str, Any]], questions: list[dict[str, Any]]) -> list[float]:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -17,6 +16,8 @@ from starlette.types import ASGIApp
 
 from memcairn import __version__
 from memcairn.api import allowance, health, limits, paths, problems
+from memcairn.api.memsy.call import Terms
+from memcairn.api.memsy.door import memsy_app
 from memcairn.api.native import (
     actors,
     clear,
@@ -25,6 +26,7 @@ from memcairn.api.native import (
     events,
     jobs,
     keys,
+    lineage,
     me,
     memories,
     messages,
@@ -41,26 +43,16 @@ from memcairn.api.native import (
     users,
 )
 from memcairn.api.zep.door import zep_app
+from memcairn.assembly import opened
 from memcairn.core import purge as purging
 from memcairn.core.deps import Deps
 from memcairn.core.keys import ensure_default_org, ensure_first_key
 from memcairn.core.limits import RateLimits
-from memcairn.core.metering import Meter
 from memcairn.core.services import Services, write_hints
-from memcairn.core.usage import write_usage
-from memcairn.domain.clock import SystemClock
-from memcairn.domain.errors import Invalid, Unavailable
-from memcairn.domain.tokens import estimate_tokens
-from memcairn.domain.usage import Dimension
-from memcairn.observability.metrics import Metrics
+from memcairn.domain.errors import Unavailable
 from memcairn.pipeline.worker import Worker
-from memcairn.providers.base import Embedder
-from memcairn.providers.static import StaticEmbedder
-from memcairn.providers.tokenizer import tokenizer_counter
 from memcairn.settings import Settings
-from memcairn.store.database import SqliteDatabase
-from memcairn.store.index.sqlite import SqliteIndex
-from memcairn.store.migrate import current_revision, head_revision, migrate
+from memcairn.store.migrate import current_revision, head_revision
 
 log = logging.getLogger(__name__)
 
@@ -78,34 +70,6 @@ class Running:
     services: Services
     worker: Worker | None
     first_key: str | None
-
-
-@contextlib.asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Deps]:
-    """The dependencies on a migrated database; closed again, with accepted writes finished, on the way out."""
-    path = settings.sqlite_path
-    make_folder(path.parent)
-    metrics = Metrics()
-    db = SqliteDatabase(path, on_group=lambda size, seconds: metrics.write_committed(size, seconds))
-    try:
-        await db.write(migrate)
-        deps = Deps(
-            db=db,
-            index=SqliteIndex(cache_bytes=settings.cache_mb * 1024 * 1024),
-            embedder=make_embedder(settings.embedder),
-            clock=SystemClock(),
-            metrics=metrics,
-            count_tokens=estimate_tokens if settings.tokenizer is None else tokenizer_counter(settings.tokenizer),
-            summary_window=settings.summary_window,
-            meter=Meter(_quotas(settings)),
-            keys_per_org=settings.keys_per_org,
-        )
-        try:
-            yield deps
-        finally:
-            await write_usage(deps)
-    finally:
-        await db.close()
 
 
 @contextlib.asynccontextmanager
@@ -176,6 +140,7 @@ def make_app(services: Services, worker: Worker | None, settings: Settings) -> F
         actors,
         me,
         clear,
+        lineage,
     ):
         app.include_router(door.router)
 
@@ -183,6 +148,8 @@ def make_app(services: Services, worker: Worker | None, settings: Settings) -> F
         return await _components(services.deps, worker)
 
     app.mount("/zep", zep_app(services))
+    terms = Terms(plan=settings.memsy_plan, content_chars=settings.memsy_content_chars)
+    app.mount("/memsy", memsy_app(services, check, terms))
     app.include_router(health.router(check, metrics=services.deps.metrics, version=__version__))
     problems.install(app)
     paths.install(app)
@@ -197,18 +164,6 @@ def make_app(services: Services, worker: Worker | None, settings: Settings) -> F
         ),
     )
     return app
-
-
-def _quotas(settings: Settings) -> dict[Dimension, int]:
-    given = {dimension: getattr(settings, f"quota_{dimension.value}") for dimension in Dimension}
-    return {dimension: quota for dimension, quota in given.items() if quota is not None}
-
-
-def make_embedder(name: str) -> Embedder:
-    """The embedder a setting names; Invalid when there is none of that name."""
-    if name == "static":
-        return StaticEmbedder()
-    raise Invalid(f"There is no embedder {name!r}. Set MEMCAIRN_EMBEDDER=static, or leave it out.", code="embedder")
 
 
 async def _components(deps: Deps, worker: Worker | None) -> Mapping[str, str | None]:
@@ -251,20 +206,3 @@ async def _stop(tasks: Sequence[asyncio.Task[None]], working: Sequence[asyncio.T
     for task in (*tasks, *working):
         task.cancel()
     await asyncio.gather(*tasks, *working, return_exceptions=True)
-
-
-def make_folder(folder: Path) -> None:
-    """Make the data folder if it is not there; Invalid when it cannot be made or written to."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Invalid(
-            f"The data folder {str(folder)!r} cannot be made: {error.strerror}. Choose another with --data-dir.",
-            code="data_folder",
-        ) from None
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise Invalid(
-            f"The data folder {str(folder)!r} cannot be written to. Change its permissions, or choose another folder "
-            "with --data-dir.",
-            code="data_folder",
-        )

@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     """What turns text into vectors: `static` (built in)."""
     summary_window: Annotated[int, Field(ge=2, le=1_000)] = 12
     """Unsummarised messages of a session at which the older half of them is folded into a new summary."""
+    promotion_min_actors: Annotated[int, Field(ge=2, le=1_000)] = 3
+    """Different people who must hold the same memory before it rises to their role or team."""
     tokenizer: Path | None = None
     """A `tokenizer.json` to count tokens with (extra `tokens`); without one they are estimated."""
     purge_interval: Annotated[float, Field(ge=0, le=525_600)] = 60
@@ -56,6 +58,10 @@ class Settings(BaseSettings):
     """Tokens of language models that may be spent on an org in a month."""
     keys_per_org: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     """Usable keys an org may make over the API; the command line makes more."""
+    memsy_plan: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")] = "self-hosted"
+    """What `/memsy` calls its plan. `free` takes no `org_id` with events and searches, as the free plan of Memsy."""
+    memsy_content_chars: Annotated[int, Field(ge=1, le=32_000)] = 8_000
+    """The longest content of an event at `/memsy`, in characters."""
     worker: bool = True
     """Whether `serve` processes events in its own process."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

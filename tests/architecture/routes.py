@@ -23,6 +23,7 @@ ROUTES: Mapping[str, KeyScope | frozenset[KeyScope] | None] = {
     "DELETE /v1/memories/{memory_id}": WRITE,
     "GET /v1/memories/{memory_id}/history": READ,
     "GET /v1/memories/{memory_id}/sources": READ,
+    "GET /v1/memories/{memory_id}/lineage": READ,
     "GET /v1/sessions/{session_id}/summary": READ,
     "GET /v1/sessions/{session_id}/summaries": READ,
     "POST /v1/context": READ,
@@ -93,5 +94,5 @@ ROUTES: Mapping[str, KeyScope | frozenset[KeyScope] | None] = {
     "GET /metrics": OPEN,
 }
 
-DOORS = frozenset({"/zep"})
+DOORS = frozenset({"/zep", "/memsy"})
 """Applications mounted whole. Their routes have a table of their own beside them, and tests that hold them to it."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from memcairn.app import opened
+from memcairn.assembly import opened
 from memcairn.core import keys as core_keys
 from memcairn.core.deps import Deps
 from memcairn.core.keys import MadeKey

@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from memcairn.app import opened
+from memcairn.assembly import opened
 from memcairn.cli.mode import mode_of
 from memcairn.cli.output import emit, escape, results
 from memcairn.core.deps import Deps

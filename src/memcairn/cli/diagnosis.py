@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import Connection
 
 from memcairn import __version__
-from memcairn.app import make_embedder, make_folder
+from memcairn.assembly import make_embedder, make_folder
 from memcairn.cli.listening import bound_socket
 from memcairn.domain.clock import SystemClock
 from memcairn.domain.errors import DomainError, Unavailable

@@ -10,7 +10,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from memcairn.app import opened
+from memcairn.assembly import opened
 from memcairn.cli.eval_run import Measured, Progress, measure
 from memcairn.cli.eval_set import EvalSet, load_set
 from memcairn.cli.output import emit, escape, notes, results, table

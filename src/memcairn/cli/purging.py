@@ -5,7 +5,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-from memcairn.app import opened
+from memcairn.assembly import opened
 from memcairn.core.purge import PurgeReport, purge
 from memcairn.domain.errors import Invalid
 from memcairn.settings import load

@@ -14,7 +14,8 @@ import uvicorn
 
 from memcairn import __version__
 from memcairn.api.protocol import ConnectionLimits, protocol_class
-from memcairn.app import WORKER_STOP_SECONDS, Running, opened, running
+from memcairn.app import WORKER_STOP_SECONDS, Running, running
+from memcairn.assembly import opened
 from memcairn.cli.listening import bound_socket, is_loopback, url_of
 from memcairn.cli.mode import mode_of
 from memcairn.cli.output import emit, escape, notes

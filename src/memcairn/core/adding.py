@@ -110,9 +110,11 @@ class Adding:
         names = ("role", "name", "content", "token_count", "metadata", "occurred_at", "updated_at")
         values = {each: getattr(after, each) for each in names} | {"kind": after.kind.value, "digest": _digest(after)}
         events.change(self.connection, self.org_id, before.event_id, values)
-        if before.deleted_at is not None or _words(before) == _words(after):
+        if _words(before) == _words(after):
             return None
         wiping.owe(self.connection)
+        if before.deleted_at is not None:
+            return None
         decided = plan(self.connection, self.org_id, [before.event_id], self.now)
         gone = [before.event_id]
         hide_derived(self.connection, self.deps, self.org_id, decided, gone=gone, prepared=self.prepared)

@@ -15,6 +15,7 @@ from memcairn.core.deletion_plan import Closing, Moved, Plan, plan
 from memcairn.core.deps import Deps
 from memcairn.core.indexing import Prepared, Segment, prepare, reindex
 from memcairn.core.ingest import work_for
+from memcairn.core.promotion import recheck, take_note
 from memcairn.domain.events import Event, EventStatus
 from memcairn.domain.memories import Memory, MemoryStatus
 from memcairn.domain.pool import Trait
@@ -78,6 +79,9 @@ def hide_derived(
     for memory_id, supersedes in decided.relinked.items():
         memories.change(connection, org_id, memory_id, {"supersedes": supersedes, "updated_at": work.now})
     _derive_again(connection, org_id, decided.to_derive_again, work.now)
+    moved_ids = [moved.memory.memory_id for moved in decided.moved]
+    recheck(connection, deps, org_id, [*decided.vanished, *decided.staying], changed=moved_ids)
+    take_note(connection, deps, org_id, [each.memory.memory_id for each in decided.closings if each.successor is None])
     return Hidden(0, index_rows, links)
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from memcairn.core import promotion
 from memcairn.core.deletion import forget_summaries, hide_events, prepared_for
 from memcairn.core.deps import Deps
 from memcairn.core.indexing import Prepared
 from memcairn.core.purge import PAUSE_SECONDS, clear_traces, wipe
 from memcairn.domain.ids import new_id
 from memcairn.domain.scopes import actor_scope
-from memcairn.store import events, sessions, users, wiping
+from memcairn.store import events, memories, sessions, users, wiping
 from memcairn.store import purge as rows
 
 ROWS_AT_ONCE = 200
@@ -96,11 +97,17 @@ def _erase_some(
     said = events.by_ids(connection, org_id, event_ids, deleted=True)
     touched |= {event.session_id for event in said}
     counts: Counter[str] = Counter()
+    resting = [
+        *memories.ids_by_sources(connection, org_id, event_ids),
+        *rows.deleted_resting_on(connection, org_id, event_ids),
+    ]
+    said_with_others = promotion.risen_from(connection, org_id, resting)
     hidden = hide_events(connection, deps, org_id, event_ids, prepared=prepared)
     counts.update({"index_rows": hidden.index_rows, "memory_sources": hidden.links})
     forget_summaries(connection, org_id, said, deps.clock.now())
     counts["summaries"] += rows.erase_hidden_summaries(connection, org_id, touched)
     counts.update(_erase_memories(connection, deps, org_id, rows.deleted_resting_on(connection, org_id, event_ids)))
+    counts.update(_erase_memories(connection, deps, org_id, rows.deleted_among(connection, org_id, said_with_others)))
     counts.update(rows.erase_events(connection, org_id, event_ids))
     finished, gone = False, set(event_ids)
     if len(event_ids) < ROWS_AT_ONCE:

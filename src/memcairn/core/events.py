@@ -14,6 +14,14 @@ from memcairn.store.events import EventFilter as EventFilter
 
 
 @dataclass(frozen=True, slots=True)
+class EventExcerpt:
+    """Some events of a list, and how many the whole list holds."""
+
+    items: Sequence[Event]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class EventPage:
     """Some events of a list, in its order; without a `next_cursor` they are the last."""
 
@@ -41,3 +49,21 @@ async def list_events(
         return EventPage(items, None)
     last = items[-1]
     return EventPage(items, cursors.encode([last.created_at.isoformat(), last.position, last.event_id], of))
+
+
+async def events_from(
+    deps: Deps, principal: Principal, where: events.EventFilter, *, newest_first: bool, skip: int, limit: int
+) -> EventExcerpt:
+    """Live events by the time they were said, without the first `skip`."""
+    principal.require(KeyScope.READ)
+
+    def load(connection: Connection) -> EventExcerpt:
+        total = events.count(connection, principal.org_id, where)
+        if skip >= total:
+            return EventExcerpt([], total)
+        found = events.page_by_time(
+            connection, principal.org_id, where, newest_first=newest_first, skip=skip, limit=limit
+        )
+        return EventExcerpt(found, total)
+
+    return await deps.db.read(load)

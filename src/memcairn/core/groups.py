@@ -23,6 +23,8 @@ from memcairn.store import groups
 
 @dataclass(frozen=True, slots=True)
 class GroupPage:
+    """Some descriptions of a list, in its order; without a `next_cursor` they are the last."""
+
     items: Sequence[Group]
     next_cursor: str | None
 

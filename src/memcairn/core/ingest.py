@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -37,19 +37,25 @@ class EventState:
 
 
 async def ingest(
-    deps: Deps, principal: Principal, new_events: Sequence[NewEvent], *, repeatable: Repeatable | None = None
+    deps: Deps,
+    principal: Principal,
+    new_events: Sequence[NewEvent],
+    *,
+    repeatable: Repeatable | None = None,
+    timeless: bool = False,
 ) -> list[str]:
     """Store events and queue their processing; returns their ids in order, after the commit is synced.
 
-    An event equal to one of the last 60 seconds (actor, session, kind, content, name and time said) is not stored
-    again: its place holds the id of the first. An event sent again under its own id is left as it is; the same id with
-    another content is a Conflict, and nothing of the batch is stored. QuotaReached when the month has no room for all.
+    An event equal to one of the last 60 seconds (actor, session, kind, content, name and, unless `timeless`, time said)
+    is not stored again: its place holds the id of the first. An event sent again under its own id is left as it is; the
+    same id with another content is a Conflict, and nothing of the batch is stored. QuotaReached when the month has no
+    room for all.
     """
     principal.require(KeyScope.WRITE)
     deps.meter.require_room(principal.org_id, len(new_events), deps.clock.now())
     tokens = await token_counts(deps, [event.content for event in new_events])
-    heard = [_Heard(event, digest_of(event), count) for event, count in zip(new_events, tokens, strict=True)]
-
+    digests = [digest_of(replace(event, occurred_at=None) if timeless else event) for event in new_events]
+    heard = [_Heard(*each) for each in zip(new_events, digests, tokens, strict=True)]
     stored = 0
 
     def save(connection: Connection) -> list[str]:

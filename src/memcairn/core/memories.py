@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from memcairn.core import cursors
 from memcairn.core.deps import Deps
 from memcairn.core.indexing import prepare, reindex
+from memcairn.core.promotion import recheck
 from memcairn.domain.errors import NotFound
 from memcairn.domain.events import Event, EventKind
 from memcairn.domain.keys import KeyScope, Principal
@@ -24,6 +25,14 @@ class MemoryPage:
 
     items: Sequence[Memory]
     next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryExcerpt:
+    """Some memories of a list, and how many the whole list holds."""
+
+    items: Sequence[Memory]
+    total: int
 
 
 async def get_memory(deps: Deps, principal: Principal, memory_id: str) -> Memory:
@@ -59,6 +68,22 @@ async def list_memories(
     value = getattr(items[-1], memories.SORTS[sort][0].name)
     place = value.isoformat() if isinstance(value, datetime) else value
     return MemoryPage(items, cursors.encode([place, items[-1].memory_id], of))
+
+
+async def memories_from(
+    deps: Deps, principal: Principal, where: memories.MemoryFilter, *, sort: str, skip: int, limit: int
+) -> MemoryExcerpt:
+    """The same list without its first `skip`, and how long it is."""
+    principal.require(KeyScope.READ)
+
+    def load(connection: Connection) -> MemoryExcerpt:
+        total = memories.count(connection, principal.org_id, where)
+        if skip >= total:
+            return MemoryExcerpt([], total)
+        found = memories.page(connection, principal.org_id, where, sort=sort, skip=skip, limit=limit)
+        return MemoryExcerpt(found, total)
+
+    return await deps.db.read(load)
 
 
 async def memory_history(deps: Deps, principal: Principal, memory_id: str) -> list[memories.Change]:
@@ -108,6 +133,8 @@ async def update_memory(deps: Deps, principal: Principal, memory_id: str, values
             first = events.by_ids(connection, principal.org_id, list(after.source_event_ids[:1]))
             by_assistant = any(event.kind is EventKind.ASSISTANT_MESSAGE for event in first)
             reindex(connection, deps, after, prepared, by_assistant=by_assistant)
+        if changed.keys() & {"text", "status", "tags", "metadata"}:
+            recheck(connection, deps, principal.org_id, [], changed=[memory_id])
         return after
 
     return await deps.db.write(save)
@@ -121,6 +148,7 @@ async def delete_memory(deps: Deps, principal: Principal, memory_id: str) -> Non
         _require(connection, principal.org_id, memory_id)
         memories.mark_deleted(connection, principal.org_id, [memory_id], deps.clock.now())
         deps.index.remove(connection, principal.org_id, [memory_id])
+        recheck(connection, deps, principal.org_id, [memory_id])
 
     await deps.db.write(save)
     deps.metrics.memories_changed("forgotten")

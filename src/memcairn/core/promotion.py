@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from memcairn.core.deps import Deps
 from memcairn.core.indexing import reindex, words_only
 from memcairn.domain.candidates import MESSAGE, digest_of
-from memcairn.domain.claims import Claim, claims_of, is_private
+from memcairn.domain.claims import PRIVATE, Claim, claims_of, is_private
+from memcairn.domain.events import Event
 from memcairn.domain.memories import Memory, MemoryStatus
 from memcairn.domain.promotion import Evidence, Support, confidence_of
 from memcairn.domain.scopes import Level, Scope
@@ -23,6 +24,11 @@ from memcairn.store.memories import NewChange
 from memcairn.store.support import SupportRow
 
 ORG_KEY = Scope(Level.ORG).key
+
+
+def concerns(event: Event) -> bool:
+    """Whether what an event says may rise, or keep something from rising."""
+    return event.role_id is not None or event.team_id is not None or event.metadata.get(PRIVATE) is True
 
 
 def take_note(connection: Connection, deps: Deps, org_id: str, memory_ids: Sequence[str]) -> None:
@@ -59,6 +65,13 @@ def recheck(
         support.request(connection, org_id, work.now)
 
 
+def recheck_closed(connection: Connection, deps: Deps, org_id: str, memory_ids: Sequence[str]) -> None:
+    """The same for memories that something newer has closed, and for the words they were read from."""
+    sources = memories.source_ids(connection, org_id, memory_ids)
+    verbatim = memories.verbatim_of(connection, org_id, [event_id for its in sources.values() for event_id in its])
+    recheck(connection, deps, org_id, [*memory_ids, *verbatim])
+
+
 def scopes_supported(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> dict[str, frozenset[str]]:
     """The scopes each memory may help to rise to, as things stand; those that may not are left out."""
     live = [each for each in memories.by_ids(connection, org_id, memory_ids) if each.status is MemoryStatus.ACTIVE]
@@ -83,6 +96,16 @@ def risen_from(connection: Connection, org_id: str, memory_ids: Sequence[str]) -
         level = [each for each in support.affected_by(connection, org_id, level) if each not in found]
         found |= dict.fromkeys(level)
     return list(found)
+
+
+def withdraw(connection: Connection, deps: Deps, memory: Memory) -> None:
+    """Hide a risen memory; what it had superseded holds again if it still has the support."""
+    _Work(connection, deps, memory.org_id, deps.clock.now()).withdraw(memory)
+
+
+def reopen(connection: Connection, deps: Deps, memory_id: str, org_id: str, *, reason: str) -> None:
+    """Let a superseded risen memory hold again, if enough people hold it."""
+    _Work(connection, deps, org_id, deps.clock.now()).reopen(memory_id, reason)
 
 
 def backers(connection: Connection, org_id: str, rows: Sequence[SupportRow]) -> list[frozenset[str]]:
@@ -133,31 +156,34 @@ class _Work:
         }
         if not found or not gone:
             return
-        support.drop(self.connection, self.org_id, risen_id, gone)
-        left = support.of(self.connection, self.org_id, [risen_id]).get(risen_id, [])
+        rows = support.of(self.connection, self.org_id, [risen_id]).get(risen_id, [])
+        left = [row for row in rows if row.supporting_memory_id not in gone]
         people = backers(self.connection, self.org_id, left)
         if not evidence_for(self.deps, found[0].scope).suffices(people):
             self.withdraw(found[0])
             return
-        evidence = [Support(row.supporting_memory_id, who, self.now, row.agreement) for row, who in zip(left, people, strict=True)]
+        support.drop(self.connection, self.org_id, risen_id, gone)
+        evidence = [
+            Support(row.supporting_memory_id, who, row.observed_at, row.agreement)
+            for row, who in zip(left, people, strict=True)
+        ]
         values = {"confidence": confidence_of(evidence), "updated_at": self.now}
         memories.change(self.connection, self.org_id, risen_id, values)
         if any(row.worded for row in touched if row.supporting_memory_id in gone):
             self._reword(found[0], left)
 
     def withdraw(self, memory: Memory) -> None:
-        """Hide a risen memory; what it had superseded holds again if it still has the support."""
         org_id, memory_id = self.org_id, memory.memory_id
         memories.mark_deleted(self.connection, org_id, [memory_id], self.now)
         self.deps.index.remove(self.connection, org_id, [memory_id])
-        support.drop(self.connection, org_id, memory_id)
+        # Its support stays on record: whoever erases one of these people has to find what may hold their words.
         support.leave(self.connection, org_id, memory_id)
         self._note(memory_id, "withdrawn", "too few people are left who hold it")
         recheck(self.connection, self.deps, org_id, [memory_id])
         if memory.supersedes is not None:
-            self._reopen(memory.supersedes)
+            self.reopen(memory.supersedes, "what had superseded it was withdrawn")
 
-    def _reopen(self, memory_id: str) -> None:
+    def reopen(self, memory_id: str, reason: str) -> None:
         found = memories.by_ids(self.connection, self.org_id, [memory_id])
         if not found or found[0].status is not MemoryStatus.SUPERSEDED:
             return
@@ -165,7 +191,7 @@ class _Work:
         if evidence_for(self.deps, found[0].scope).suffices(backers(self.connection, self.org_id, rows)):
             values = {"status": MemoryStatus.ACTIVE.value, "valid_to": None, "updated_at": self.now}
             memories.change(self.connection, self.org_id, memory_id, values)
-            self._note(memory_id, "holds_again", "what had superseded it was withdrawn")
+            self._note(memory_id, "holds_again", reason)
             self._index(replace(found[0], status=MemoryStatus.ACTIVE, valid_to=None))
 
     def _reword(self, memory: Memory, left: Sequence[SupportRow]) -> None:

@@ -52,6 +52,8 @@ class SearchQuery:
     asked_at: datetime | None = None
     filter: Filter | None = None
     include_source_events: bool = False
+    include_pending: bool = True
+    """Whether raw text that is not processed yet may be a hit."""
     explain: bool = False
 
     @property
@@ -116,9 +118,11 @@ def _candidates(
     if where is not None:
         allowed = filtered_memories.ids(connection, org_id, query.scope_keys, where)
     found = deps.index.find(connection, org_id, query.scope_keys, replace(index_query, allowed=allowed))
-    pending = load_pending(
-        connection, org_id, query.actor_id, index_query.terms, dimensions=deps.embedder.dimensions, metadata=where
-    )
+    pending = None
+    if query.include_pending:
+        pending = load_pending(
+            connection, org_id, query.actor_id, index_query.terms, dimensions=deps.embedder.dimensions, metadata=where
+        )
     return _Candidates(found, pending, allowed)
 
 

@@ -174,7 +174,7 @@ def _span(
         raise Invalid(
             f"The span from {start.isoformat()} to {end.isoformat()} must be longer than nothing and at most "
             f"{LONGEST_SPAN.days} days. Change `start` or `end`.",
-            code="invalid_span",
+            code="invalid_period",
         )
     return rows.UsageFilter(begin, finish, dimension, key_id)
 

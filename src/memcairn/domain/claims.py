@@ -80,6 +80,21 @@ def claims_of(memory: Memory, stem: Callable[[str], str], known_names: Collectio
     return claims[:MAX_CLAIMS]
 
 
+def risen_claim(memory: Memory, people: frozenset[str], stem: Callable[[str], str]) -> Claim:
+    """What a role's or a team's memory says for the org: its words are general already."""
+    return Claim(
+        memory_id=memory.memory_id,
+        people=people,
+        general=memory.text,
+        sense=sense_of(memory.text, stem),
+        kind=memory.kind,
+        type=memory.type,
+        confidence=memory.confidence,
+        observed_at=memory.observed_at,
+        neutral=not memory.text.startswith(GENERAL_SUBJECT),
+    )
+
+
 def generalised(sentence: str) -> str:
     """The sentence without first person: "we never deploy on a Friday" reads "Never deploy on a Friday."
 

@@ -41,7 +41,7 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A stored memory. `slot` names the attribute a typed memory fills (`home`, `employer`): one value holds at a time."""
+    """A stored memory. `slot` names the attribute a typed memory fills (`home`): one value holds at a time."""
 
     org_id: str
     memory_id: str
@@ -81,7 +81,7 @@ class Memory:
 
 
 def decayed_strength(strength: float, last_used: datetime, now: datetime, half_life_days: float) -> float:
-    """Exponential decay: half of `strength` is left after each `half_life_days`. A clock behind `last_used` decays nothing."""
+    """Exponential decay: half of `strength` is left after each `half_life_days`; a clock set back decays nothing."""
     idle_days = max(0.0, (now - last_used).total_seconds() / _SECONDS_PER_DAY)
     return strength * math.pow(0.5, idle_days / half_life_days)
 

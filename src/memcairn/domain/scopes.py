@@ -35,10 +35,17 @@ def actor_scope(actor_id: str) -> Scope:
     return Scope(Level.ACTOR, actor_id=actor_id)
 
 
+def scope_of_key(key: str) -> Scope:
+    """The scope whose `key` this is."""
+    name, _, owner = key.partition(":")
+    level = Level(name)
+    return Scope(level) if level is Level.ORG else Scope(level, **{f"{name}_id": owner})
+
+
 def visible_scope_keys(
     actor_id: str | None, role_ids: Sequence[str] = (), team_ids: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """The scope keys a search may see; without an actor that is the whole org, and role or team ids take nothing away."""
+    """The scope keys a search may see; without an actor that is the whole org, whatever role or team ids are given."""
     if actor_id is None:
         return (EVERYTHING,)
     keys = [actor_scope(actor_id).key]

@@ -119,11 +119,12 @@ def opposition(one: Sense, other: Sense, vectors: Vectors, near: float = NEAR_WO
 
 
 def near_words(vectors: Vectors) -> float:
-    """The cosine from which an embedder may be believed that two words mean the same, by what it makes of unlike ones."""
-    pairs = [
-        (vectors[one], vectors[other]) for one, other in promotion_table().unlike if {one, other} <= vectors.keys()
-    ]
-    return max([NEAR_WORDS, *(float(one @ other) + 0.02 for one, other in pairs)])
+    """The cosine from which an embedder is believed that two words mean the same.
+
+    None of the table's pairs of unlike words, as far as they have vectors, is as near as that.
+    """
+    pairs = [pair for pair in promotion_table().unlike if vectors.keys() >= set(pair)]
+    return max([NEAR_WORDS, *(float(vectors[one] @ vectors[other]) + _NEARER for one, other in pairs)])
 
 
 def _denied(one: Sense, other: Sense) -> bool:

@@ -12,6 +12,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection
 
+from memcairn.core import promotion
 from memcairn.core.deps import Deps
 from memcairn.core.indexing import Prepared, prepare_now
 from memcairn.domain.candidates import Candidate
@@ -106,6 +107,18 @@ def _remember(connection: Connection, deps: Deps, heard: Sequence[Heard], now: d
     for decision, text, event in zip(decisions, prepared, spoken_in, strict=True):
         _apply(work, decision, text, event)
     work.write()
+    _promote_later(connection, deps, heard, decisions)
+
+
+def _promote_later(connection: Connection, deps: Deps, heard: Sequence[Heard], decisions: Sequence[Decision]) -> None:
+    """What was said in a role or a team may be what others there say too; what was corrected is held no more."""
+    org_id = heard[0].event.org_id
+    if any(promotion.concerns(each.event) for each in heard):
+        touched = [each.memory_id for each in decisions if isinstance(each, Add | Strengthen)]
+        promotion.take_note(connection, deps, org_id, list(dict.fromkeys(touched)))
+    closed = [each.supersedes for each in decisions if isinstance(each, Add) and each.supersedes is not None]
+    if closed:
+        promotion.recheck_closed(connection, deps, org_id, closed)
 
 
 def _apply(work: effects.Effects, decision: Decision, prepared: Prepared, event: Event) -> None:

@@ -7,7 +7,7 @@ with its support, in one transaction with the end of the job. Running it again c
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
@@ -15,20 +15,21 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from memcairn.core.deps import Deps
-from memcairn.core.indexing import Prepared, prepare_now
-from memcairn.core.promotion import ORG_KEY, backers, evidence_for, scopes_supported, stem
+from memcairn.core.indexing import prepare_now
+from memcairn.core.promotion import backers, evidence_for, scopes_supported, stem
 from memcairn.domain.claims import Claim, claims_of, risen_claim
 from memcairn.domain.ids import new_id
 from memcairn.domain.jobs import Job
 from memcairn.domain.memories import Memory, MemoryStatus
-from memcairn.domain.promotion import Decision, Held, Likeness, Rise, Support, decide
+from memcairn.domain.promotion import Held, Likeness, Rise, Support, decide
 from memcairn.domain.promotion_table import promotion_table
 from memcairn.domain.scopes import Level, Scope, scope_of_key
-from memcairn.domain.sense import near_words, sense_of
+from memcairn.domain.sense import Sense, near_words, sense_of
 from memcairn.pipeline import risen
+from memcairn.pipeline.risen import Outcome
 from memcairn.store import jobs, memories, support
 from memcairn.store.index.analysis import term_ids
-from memcairn.store.support import SupportRow, Terms
+from memcairn.store.support import Risen, SupportRow, Terms
 
 PLACES_AT_ONCE = 400
 """Memories read in one run; what is left makes another."""
@@ -49,14 +50,14 @@ class Told:
 class Standing:
     """A memory that has risen to a scope, and what supports it."""
 
-    memory: Memory
-    dropped: bool
+    row: Risen
     support: Sequence[Support]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a run has to do for one scope; `gone` may not rise to it any more."""
+    """What a run has to do for one scope. `gone` may not rise to it any more, `unindexed` has been reworded or
+    reopened since it was embedded, `terms` are those of everything read before."""
 
     scope: Scope
     fresh: Told
@@ -64,17 +65,6 @@ class Page:
     standing: Sequence[Standing]
     unindexed: Sequence[Memory]
     terms: Mapping[str, Terms]
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a run writes for one scope."""
-
-    scope: Scope
-    terms: dict[str, Terms] = field(default_factory=dict)
-    decisions: Sequence[Decision] = ()
-    prepared: Mapping[str, Prepared] = field(default_factory=dict)
-    unindexed: Sequence[Memory] = ()
 
 
 async def promote(deps: Deps, held: Sequence[Job]) -> None:
@@ -105,3 +95,114 @@ async def _promote_org(deps: Deps, org_id: str, held: Sequence[Job]) -> None:
 
 def _org(job: Job) -> str:
     return job.org_id
+
+
+def _page(connection: Connection, org_id: str, scope_key: str, memory_ids: Sequence[str]) -> Page:
+    risen_rows = support.risen(connection, org_id, scope_key)
+    own = {row.memory_id for row in risen_rows}
+    others = [memory_id for memory_id in memory_ids if memory_id not in own]
+    may_support = scopes_supported(connection, org_id, others)
+    fresh = [memory_id for memory_id in others if scope_key in may_support.get(memory_id, ())]
+    rows = support.of(connection, org_id, list(own))
+    reopened = memories.by_ids(connection, org_id, [memory_id for memory_id in memory_ids if memory_id in own])
+    return Page(
+        scope=scope_of_key(scope_key),
+        fresh=_told(connection, org_id, scope_key, fresh),
+        gone=[memory_id for memory_id in others if memory_id not in set(fresh)],
+        standing=[Standing(row, _support(connection, org_id, rows.get(row.memory_id, []))) for row in risen_rows],
+        unindexed=reopened,
+        terms={
+            row.memory_id: row.terms for row in support.under(connection, org_id, scope_key) if row.terms is not None
+        },
+    )
+
+
+def _told(connection: Connection, org_id: str, scope_key: str, memory_ids: Sequence[str]) -> Told:
+    found = [each for each in memories.by_ids(connection, org_id, memory_ids) if each.status is MemoryStatus.ACTIVE]
+    groups = [each.memory_id for each in found if each.scope.level is not Level.ACTOR]
+    behind = support.of(connection, org_id, groups)
+    people = {
+        each.memory_id: frozenset({each.scope.actor_id})
+        if each.scope.actor_id is not None
+        else frozenset().union(*backers(connection, org_id, behind.get(each.memory_id, [])))
+        for each in found
+    }
+    capitals = {word.strip(".,;:!?'\"()") for each in found for word in each.text.split() if word[0].isupper()}
+    return Told(found, people, frozenset(support.names_among(connection, org_id, scope_key, capitals)))
+
+
+def _support(connection: Connection, org_id: str, rows: Sequence[SupportRow]) -> list[Support]:
+    return [
+        Support(row.supporting_memory_id, people, row.observed_at, row.agreement)
+        for row, people in zip(rows, backers(connection, org_id, rows), strict=True)
+    ]
+
+
+def _read_claims(told: Told) -> list[Claim]:
+    claims: list[Claim] = []
+    for memory in told.memories:
+        if memory.scope.level is Level.ACTOR:
+            claims += claims_of(memory, stem, told.names)
+        else:
+            claims.append(risen_claim(memory, told.people[memory.memory_id], stem))
+    return claims
+
+
+def _terms_of(claims: Sequence[Claim]) -> dict[str, Terms]:
+    keys: dict[str, set[str]] = {}
+    for claim in claims:
+        keys.setdefault(claim.memory_id, set()).update(claim.sense.keys)
+    return {memory_id: term_ids(sorted(its)) for memory_id, its in keys.items()}
+
+
+def _neighbours(connection: Connection, org_id: str, page: Page, fresh: Sequence[Claim]) -> Told:
+    """The memories read before that share the most, and the rarest, terms with each new one."""
+    own = {each.row.memory_id for each in page.standing}
+    new = _terms_of(fresh)
+    others = [memory_id for memory_id in page.terms if memory_id not in own and memory_id not in new]
+    if not others or not new:
+        return Told((), {})
+    lengths = [len(page.terms[memory_id]) for memory_id in others]
+    flat = np.concatenate([page.terms[memory_id] for memory_id in others])
+    owners = np.repeat(np.arange(len(others)), lengths)
+    values, places, counts = np.unique(flat, return_inverse=True, return_counts=True)
+    rarity = np.log1p(len(others) / counts)
+    chosen: set[int] = set()
+    for its in new.values():
+        shared = np.isin(values, its)
+        scores = np.bincount(owners, weights=(rarity * shared)[places], minlength=len(others))
+        best = np.argsort(-scores, kind="stable")[:COMPARED_WITH]
+        chosen.update(int(at) for at in best if scores[at] > 0)
+    return _told(connection, org_id, page.scope.key, [others[at] for at in sorted(chosen)])
+
+
+def _conclude(deps: Deps, page: Page, fresh: Sequence[Claim], near: Told) -> Outcome:
+    claims = [*fresh, *_read_claims(near)]
+    held = [
+        Held(
+            memory_id=each.row.memory_id,
+            sense=sense_of(each.row.text, stem),
+            support=each.support,
+            standing=each.row.status is not MemoryStatus.SUPERSEDED,
+            dropped=each.row.deleted or each.row.status is MemoryStatus.ARCHIVED,
+        )
+        for each in page.standing
+    ]
+    likeness = _likeness(deps, [*(claim.sense for claim in claims), *(each.sense for each in held)])
+    decisions = decide(claims, held, evidence_for(deps, page.scope), likeness, new_id=new_id)
+    texts = [each.words.general for each in decisions if isinstance(each, Rise)]
+    texts += [memory.text for memory in page.unindexed]
+    nothing = term_ids([])
+    terms = {each.memory_id: nothing for each in (*page.fresh.memories, *page.unindexed)} | _terms_of(fresh)
+    prepared = dict(zip(texts, prepare_now(deps, texts), strict=True))
+    return Outcome(page.scope, page.gone, terms, decisions, prepared, page.unindexed)
+
+
+def _likeness(deps: Deps, senses: Sequence[Sense]) -> Likeness:
+    words = {word for sense in senses for word in sense.words.values()}
+    words |= {word for pair in promotion_table().unlike for word in pair}
+    listed = sorted(words)
+    vectors: Mapping[str, NDArray[np.float32]] = {
+        word: vector for word, vector in zip(listed, deps.embedder.embed(listed), strict=True) if vector.any()
+    }
+    return Likeness(vectors, near_words(vectors))

@@ -10,6 +10,7 @@ from memcairn.core.deps import Deps
 from memcairn.domain.jobs import Job, Task
 from memcairn.pipeline.embed_documents import embed_documents
 from memcairn.pipeline.process import give_up, process_events
+from memcairn.pipeline.promote import promote
 from memcairn.pipeline.summarise import summarise_sessions
 from memcairn.store import jobs
 
@@ -36,4 +37,5 @@ HANDLERS: Mapping[Task, Handler] = {
     Task.PROCESS_EVENTS: Handler(process_events, give_up, lambda job: len(job.payload["event_ids"])),
     Task.EMBED_DOCUMENTS: Handler(embed_documents, size=lambda job: len(job.payload["document_uuids"])),
     Task.SUMMARISE: Handler(summarise_sessions),
+    Task.PROMOTE: Handler(promote),
 }

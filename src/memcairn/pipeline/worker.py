@@ -27,6 +27,7 @@ by writers that wait behind it."""
 POLL_SECONDS = 0.5
 
 POURING_SECONDS = 0.08
+LOOK_SECONDS = 0.02
 GIVE_WAY_SECONDS = 0.25
 """While writers pour events in, a batch waits this long for a gap: accepting comes first, and goes about three times as
 fast with the worker out of its way, which still gets its turn."""
@@ -73,9 +74,10 @@ class Worker:
         return len(claimed)
 
     async def _give_way(self) -> None:
-        deadline = time.monotonic() + GIVE_WAY_SECONDS
-        while self.deps.wakeup.pouring(POURING_SECONDS) and time.monotonic() < deadline and not self._stopping:
-            await asyncio.sleep(POURING_SECONDS / 4)
+        for _ in range(round(GIVE_WAY_SECONDS / LOOK_SECONDS)):
+            if self._stopping or not self.deps.wakeup.pouring(POURING_SECONDS):
+                return
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _run_once_logged(self) -> int:
         try:

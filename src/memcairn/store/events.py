@@ -171,6 +171,23 @@ def page(connection: Connection, org_id: str, where: EventFilter, *, after: Mark
     return [_event(row) for row in connection.execute(statement)]
 
 
+def count(connection: Connection, org_id: str, where: EventFilter) -> int:
+    statement = select(func.count()).where(events.c.org_id == org_id, _LIVE, *_conditions(where))
+    return connection.execute(statement).scalar_one()
+
+
+def page_by_time(
+    connection: Connection, org_id: str, where: EventFilter, *, newest_first: bool, skip: int, limit: int
+) -> list[Event]:
+    """Live events by the time they were said, without the first `skip`."""
+    order: Sequence[ColumnElement[Any]] = (events.c.occurred_at, events.c.created_at, events.c.position)
+    order = [*order, events.c.event_id]
+    # Ids first: sorting whole rows would carry every text through the sort.
+    some = select(events.c.event_id).where(events.c.org_id == org_id, _LIVE, *_conditions(where))
+    some = some.order_by(*(column.desc() if newest_first else column for column in order)).limit(limit).offset(skip)
+    return by_ids(connection, org_id, list(connection.execute(some).scalars()))
+
+
 def pending(
     connection: Connection,
     org_id: str,

@@ -154,16 +154,28 @@ def by_ids(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> li
     return [found[memory_id] for memory_id in memory_ids if memory_id in found]
 
 
+def count(connection: Connection, org_id: str, where: MemoryFilter) -> int:
+    statement = select(func.count()).where(memories.c.org_id == org_id, _LIVE, *_conditions(where))
+    return connection.execute(statement).scalar_one()
+
+
 def page(
-    connection: Connection, org_id: str, where: MemoryFilter, *, sort: str, after: Mark | None, limit: int
+    connection: Connection,
+    org_id: str,
+    where: MemoryFilter,
+    *,
+    sort: str,
+    after: Mark | None = None,
+    skip: int = 0,
+    limit: int,
 ) -> list[Memory]:
-    """Live memories in the order of `sort`, at most `limit` of them behind `after`."""
+    """Live memories in the order of `sort`, at most `limit` of them behind `after` or without the first `skip`."""
     column, descending = SORTS[sort]
     statement = select(memories).where(memories.c.org_id == org_id, _LIVE, *_conditions(where))
     if after is not None:
         statement = statement.where(_behind(column, after, descending=descending))
     order = (column.desc(), memories.c.memory_id.desc()) if descending else (column, memories.c.memory_id)
-    rows = connection.execute(statement.order_by(*order).limit(limit)).all()
+    rows = connection.execute(statement.order_by(*order).limit(limit).offset(skip)).all()
     sources = source_ids(connection, org_id, [row.memory_id for row in rows])
     return [_memory(row, sources.get(row.memory_id, ())) for row in rows]
 

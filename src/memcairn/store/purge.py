@@ -105,6 +105,17 @@ def deleted_resting_on(connection: Connection, org_id: str, event_ids: Sequence[
     return list(found)
 
 
+def deleted_among(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> list[str]:
+    """Those of these memories that are deleted."""
+    found: list[str] = []
+    for chunk in chunks(memory_ids):
+        statement = select(memory_rows.c.memory_id).where(
+            memory_rows.c.org_id == org_id, memory_rows.c.memory_id.in_(chunk), memory_rows.c.deleted_at.is_not(None)
+        )
+        found += connection.execute(statement).scalars()
+    return found
+
+
 def memories_of_scope(connection: Connection, org_id: str, scope_key: str, *, limit: int) -> list[str]:
     """Memories of a scope in whatever state, deleted ones included."""
     statement = select(memory_rows.c.memory_id).where(

@@ -533,3 +533,16 @@ actor_tallies = Table(
     Index(None, "org_id", "first_memory_at", "actor_id"),
     Index(None, "org_id", "last_memory_at", "actor_id"),
 )
+
+interests = Table(
+    "interests",
+    metadata,
+    _id("org_id"),
+    Column("email", String(320), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("company", Text),
+    Column("use_case", Text),
+    Column("notes", Text),
+    _time("created_at"),
+    PrimaryKeyConstraint("org_id"),
+)

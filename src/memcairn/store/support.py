@@ -22,6 +22,8 @@ from memcairn.store.schema import jobs as job_rows
 
 Terms = NDArray[np.uint32]
 
+_SUPPORT_COLUMNS = ("memory_id", "supporting_memory_id", "actor_id", "agreement", "worded", "created_at")
+
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
@@ -34,7 +36,10 @@ class GroupRow:
 
 @dataclass(frozen=True, slots=True)
 class SupportRow:
-    """One memory behind another. `actor_id` is None for a role's or a team's memory; `worded`: the words are its."""
+    """One memory behind another. `actor_id` is None for a role's or a team's memory; `worded`: the words are its.
+
+    `observed_at` is that of the supporting memory.
+    """
 
     memory_id: str
     supporting_memory_id: str
@@ -42,6 +47,17 @@ class SupportRow:
     agreement: float
     worded: bool
     created_at: datetime
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Risen:
+    """A memory that has risen to a scope; `deleted`: by hand, for what is withdrawn leaves the scope."""
+
+    memory_id: str
+    text: str
+    status: MemoryStatus
+    deleted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +87,13 @@ def enter(connection: Connection, org_id: str, places: Iterable[tuple[str, str]]
     return count
 
 
-def read_again(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> int:
-    """Have the statements of these memories read again; returns how many places they are in."""
+def read_again(connection: Connection, org_id: str, memory_ids: Sequence[str], *, scope_key: str | None = None) -> int:
+    """Have these memories read again, under one scope or all of theirs; returns in how many places that is."""
     count = 0
     for chunk in chunks(memory_ids):
-        mine = (memory_groups.c.org_id == org_id, memory_groups.c.memory_id.in_(chunk))
+        mine = [memory_groups.c.org_id == org_id, memory_groups.c.memory_id.in_(chunk)]
+        if scope_key is not None:
+            mine.append(memory_groups.c.scope_key == scope_key)
         count += connection.execute(update(memory_groups).where(*mine).values(terms=None)).rowcount
     return count
 
@@ -131,20 +149,23 @@ def places(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> di
     return found
 
 
-def risen(connection: Connection, org_id: str, scope_key: str) -> list[tuple[str, bool]]:
-    """The memories that have risen to a scope, and whether each was deleted by hand."""
+def risen(connection: Connection, org_id: str, scope_key: str) -> list[Risen]:
+    """The memories that have risen to a scope, whatever became of them since."""
+    columns = (memories.c.memory_id, memories.c.text, memories.c.status, memories.c.deleted_at)
     statement = (
-        select(memories.c.memory_id, memories.c.deleted_at)
+        select(*columns)
         .join(memory_groups, _same_memory())
-        .where(
-            memory_groups.c.org_id == org_id, memory_groups.c.scope_key == scope_key, memories.c.scope_key == scope_key
-        )
+        .where(memory_groups.c.org_id == org_id, memory_groups.c.scope_key == scope_key)
+        .where(memories.c.scope_key == scope_key)
     )
-    return [(row.memory_id, row.deleted_at is not None) for row in connection.execute(statement)]
+    return [
+        Risen(row.memory_id, row.text, MemoryStatus(row.status), row.deleted_at is not None)
+        for row in connection.execute(statement)
+    ]
 
 
 def add(connection: Connection, org_id: str, rows: Sequence[SupportRow]) -> None:
-    values = [{"org_id": org_id} | {name: getattr(row, name) for name in SupportRow.__slots__} for row in rows]
+    values = [{"org_id": org_id} | {name: getattr(row, name) for name in _SUPPORT_COLUMNS} for row in rows]
     if values:
         connection.execute(insert(memory_support), values)
 
@@ -163,12 +184,11 @@ def affected_by(connection: Connection, org_id: str, memory_ids: Sequence[str]) 
     return found
 
 
-def drop(connection: Connection, org_id: str, memory_id: str, supporting: Collection[str] | None = None) -> None:
-    """Take away what supports a memory: all of it, or these."""
-    statement = delete(memory_support).where(memory_support.c.org_id == org_id, memory_support.c.memory_id == memory_id)
-    if supporting is not None:
-        statement = statement.where(memory_support.c.supporting_memory_id.in_(list(supporting)))
-    connection.execute(statement)
+def drop(connection: Connection, org_id: str, memory_id: str, supporting: Collection[str]) -> None:
+    """Take these away from what supports a memory."""
+    mine = (memory_support.c.org_id == org_id, memory_support.c.memory_id == memory_id)
+    for chunk in chunks(list(supporting)):
+        connection.execute(delete(memory_support).where(*mine, memory_support.c.supporting_memory_id.in_(chunk)))
 
 
 def mark_worded(connection: Connection, org_id: str, memory_id: str, supporting_memory_id: str) -> None:
@@ -260,9 +280,17 @@ def _support(
     connection: Connection, org_id: str, column: ColumnElement[str], ids: Sequence[str]
 ) -> dict[str, list[SupportRow]]:
     found: dict[str, list[SupportRow]] = {}
-    columns = [memory_support.c[name] for name in SupportRow.__slots__]
+    columns = [memory_support.c[name] for name in _SUPPORT_COLUMNS]
+    same = and_(
+        memories.c.org_id == memory_support.c.org_id, memories.c.memory_id == memory_support.c.supporting_memory_id
+    )
     for chunk in chunks(ids):
-        statement = select(*columns).where(memory_support.c.org_id == org_id, column.in_(chunk))
-        for row in connection.execute(statement.order_by(memory_support.c.created_at, columns[1])):
+        statement = (
+            select(*columns, memories.c.observed_at)
+            .join(memories, same)
+            .where(memory_support.c.org_id == org_id, column.in_(chunk))
+            .order_by(memory_support.c.created_at, memory_support.c.supporting_memory_id)
+        )
+        for row in connection.execute(statement):
             found.setdefault(getattr(row, str(column.key)), []).append(SupportRow(**row._mapping))
     return found

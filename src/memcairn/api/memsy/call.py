@@ -1,9 +1,9 @@
 """One request at this door: who asks, and what path, query and body say, as the vendor's clients write them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
@@ -52,7 +52,8 @@ class Call:
 
     def path(self, name: str) -> str:
         """An id from the path as the client meant it, slashes and all."""
-        return paths.unmarked(self._request.path_params)[name]
+        value: str = paths.unmarked(self._request.path_params)[name]
+        return value
 
     def text(self, name: str) -> str | None:
         """A text from the query; absent and empty mean unset."""
@@ -83,7 +84,7 @@ class Call:
     def check_org_in_query(self) -> None:
         self.check_org(self.text("org_id"))
 
-    async def object(self) -> Mapping[str, object]:
+    async def object(self) -> dict[str, Any]:
         """The JSON body, which must be an object, whatever its content type says."""
         request = StrictRequest(self._request.scope, self._request.receive)
         value = await request.json()

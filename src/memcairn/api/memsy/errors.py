@@ -13,7 +13,7 @@ from memcairn.domain.errors import DomainError, QuotaReached
 from memcairn.domain.keys import KeyScope
 
 RESERVED_WORDS = ("scope", "quota")
-"""By these words in the sentence of a 403 or a 429 the clients tell kinds of refusals apart; others must not hold them."""
+"""By these words in the sentence of a 403 or a 429 clients tell kinds of refusals apart: others must not hold them."""
 
 
 class RefusalError(Exception):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from memcairn.api.allowance import rate_headers
 from memcairn.core.admission import Standing
 from memcairn.domain.usage import Dimension
 
@@ -19,11 +20,7 @@ UNLIMITED = 2**31 - 1
 
 
 def of_standing(standing: Standing, plan: str) -> dict[str, str]:
-    """`X-Usage-*` per dimension, `X-Plan`, and `X-RateLimit-*`.
-
-    The rate is the month's quota of calls where there is one, else how fast the org may ask; without either it never
-    runs out.
-    """
+    """`X-Usage-*` per dimension, `X-Plan`, and `X-RateLimit-*`, with a limit out of reach where there is none."""
     headers = {"X-Plan": plan}
     for dimension, names in SPELLINGS.items():
         limit = standing.limits.get(dimension)
@@ -31,17 +28,13 @@ def of_standing(standing: Standing, plan: str) -> dict[str, str]:
             headers[f"X-Usage-{name}"] = str(standing.used.get(dimension, 0))
             if limit is not None:
                 headers[f"X-Usage-{name}-Limit"] = str(limit)
-    return headers | _rate(standing)
+    return headers | (dict(rate_headers(standing)) or _without_limit(standing))
 
 
-def _rate(standing: Standing) -> dict[str, str]:
-    calls = standing.limits.get(Dimension.API_CALLS)
-    limit, reset = UNLIMITED if calls is None else calls, standing.month_ends_at
-    remaining = max(0, limit - standing.used.get(Dimension.API_CALLS, 0))
-    if calls is None and standing.rate is not None:
-        limit, remaining, reset = standing.rate.limit, standing.rate.remaining, standing.rate.full_at
+def _without_limit(standing: Standing) -> dict[str, str]:
+    used = standing.used.get(Dimension.API_CALLS, 0)
     return {
-        "X-RateLimit-Limit": str(limit),
-        "X-RateLimit-Remaining": str(remaining),
-        "X-RateLimit-Reset": str(int(reset.timestamp())),
+        "X-RateLimit-Limit": str(UNLIMITED),
+        "X-RateLimit-Remaining": str(max(0, UNLIMITED - used)),
+        "X-RateLimit-Reset": str(int(standing.month_ends_at.timestamp())),
     }

@@ -1,4 +1,4 @@
-"""What clients send in bodies: unknown fields are ignored, known ones are checked. NUL is gone before they come here."""
+"""What clients send in bodies: unknown fields are ignored, known ones are checked. NUL is gone before."""
 
 import re
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ MAX_FOCUS_CHARS = 500
 MAX_PROMPT_CHARS = 32_000
 MAX_NOTE_CHARS = 4_000
 SEARCHABLE = re.compile(r"[A-Za-z0-9_\-:.@/]{1,256}")
-"""What a search takes for a session id. Events take any: some sessions can be kept and not searched for, as at Memsy."""
+"""What a search takes for a session id. Events take any: some sessions can be kept and not searched for, by design."""
 
 
 def _none_if_blank(value: Any) -> Any:
@@ -104,7 +104,7 @@ class NewKey(BaseModel):
 Note = Annotated[str, StringConstraints(max_length=MAX_NOTE_CHARS)]
 
 
-class Interest(BaseModel):
+class InterestNote(BaseModel):
     email: Annotated[str, StringConstraints(strip_whitespace=True, max_length=320, pattern=r"^[^@\s]+@[^@\s]+$")]
     name: Name
     company: Note | None = None

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from memcairn.client._async.calls import AsyncCalls
 from memcairn.client._operations import memories as operations
+from memcairn.wire.lineage import Lineage
 from memcairn.wire.memories import (
     Level,
     Memory,
@@ -144,3 +145,7 @@ class AsyncMemories:
     async def sources(self, memory_id: str) -> MemorySources:
         """The events the memory rests on, in the order they were said."""
         return await self._calls.run(operations.sources(memory_id))
+
+    async def lineage(self, memory_id: str) -> Lineage:
+        """How many people hold the memory, since when and why, and what has risen from it; nobody is named."""
+        return await self._calls.run(operations.lineage(memory_id))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from memcairn.client._operation import Operation, fields, nothing, pairs, segment
+from memcairn.wire.lineage import Lineage
 from memcairn.wire.memories import (
     Level,
     Memory,
@@ -115,6 +116,12 @@ def history(memory_id: str) -> Operation[MemoryHistory]:
 def sources(memory_id: str) -> Operation[MemorySources]:
     return Operation(
         method="GET", path=f"{_path(memory_id)}/sources", parse=MemorySources.model_validate_json, repeatable=True
+    )
+
+
+def lineage(memory_id: str) -> Operation[Lineage]:
+    return Operation(
+        method="GET", path=f"{_path(memory_id)}/lineage", parse=Lineage.model_validate_json, repeatable=True
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from memcairn.client._operations import memories as operations
 from memcairn.client._sync.calls import Calls
+from memcairn.wire.lineage import Lineage
 from memcairn.wire.memories import (
     Level,
     Memory,
@@ -145,3 +146,7 @@ class Memories:
     def sources(self, memory_id: str) -> MemorySources:
         """The events the memory rests on, in the order they were said."""
         return self._calls.run(operations.sources(memory_id))
+
+    def lineage(self, memory_id: str) -> Lineage:
+        """How many people hold the memory, since when and why, and what has risen from it; nobody is named."""
+        return self._calls.run(operations.lineage(memory_id))

@@ -1,0 +1,80 @@
+"""Settings become dependencies: a migrated database and all the core stands on, without a door."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from memcairn.core.deps import Deps
+from memcairn.core.metering import Meter
+from memcairn.core.usage import write_usage
+from memcairn.domain.clock import SystemClock
+from memcairn.domain.errors import Invalid
+from memcairn.domain.tokens import estimate_tokens
+from memcairn.domain.usage import Dimension
+from memcairn.observability.metrics import Metrics
+from memcairn.providers.base import Embedder
+from memcairn.providers.static import StaticEmbedder
+from memcairn.providers.tokenizer import tokenizer_counter
+from memcairn.settings import Settings
+from memcairn.store.database import SqliteDatabase
+from memcairn.store.index.sqlite import SqliteIndex
+from memcairn.store.migrate import migrate
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Deps]:
+    """The dependencies on a migrated database; closed again, with accepted writes finished, on the way out."""
+    path = settings.sqlite_path
+    make_folder(path.parent)
+    metrics = Metrics()
+    db = SqliteDatabase(path, on_group=lambda size, seconds: metrics.write_committed(size, seconds))
+    try:
+        await db.write(migrate)
+        deps = Deps(
+            db=db,
+            index=SqliteIndex(cache_bytes=settings.cache_mb * 1024 * 1024),
+            embedder=make_embedder(settings.embedder),
+            clock=SystemClock(),
+            metrics=metrics,
+            count_tokens=estimate_tokens if settings.tokenizer is None else tokenizer_counter(settings.tokenizer),
+            summary_window=settings.summary_window,
+            promotion_min_actors=settings.promotion_min_actors,
+            meter=Meter(_quotas(settings)),
+            keys_per_org=settings.keys_per_org,
+        )
+        try:
+            yield deps
+        finally:
+            await write_usage(deps)
+    finally:
+        await db.close()
+
+
+def make_embedder(name: str) -> Embedder:
+    """The embedder a setting names; Invalid when there is none of that name."""
+    if name == "static":
+        return StaticEmbedder()
+    raise Invalid(f"There is no embedder {name!r}. Set MEMCAIRN_EMBEDDER=static, or leave it out.", code="embedder")
+
+
+def make_folder(folder: Path) -> None:
+    """Make the data folder if it is not there; Invalid when it cannot be made or written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Invalid(
+            f"The data folder {str(folder)!r} cannot be made: {error.strerror}. Choose another with --data-dir.",
+            code="data_folder",
+        ) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Invalid(
+            f"The data folder {str(folder)!r} cannot be written to. Change its permissions, or choose another folder "
+            "with --data-dir.",
+            code="data_folder",
+        )
+
+
+def _quotas(settings: Settings) -> dict[Dimension, int]:
+    given = {dimension: getattr(settings, f"quota_{dimension.value}") for dimension in Dimension}
+    return {dimension: quota for dimension, quota in given.items() if quota is not None}
