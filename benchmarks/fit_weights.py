@@ -1,19 +1,21 @@
 """Fits the weights of ranking on conversations with questions, and says what they are worth on conversations held back.
 
-    python benchmarks/fit_weights.py DATA_FOLDER [--write] [--seed 7] [--steps 120]
+    python benchmarks/fit_weights.py DATA_FOLDER [--write] [--seed 7] [--steps 120] [--only-calibration]
 
 DATA_FOLDER holds one folder per set, each with `docs.jsonl.gz` and `queries.jsonl.gz`. What is raised is a smooth form
 of recall@5, @10 and @20 of the gold turns, by gradient, starting from and drawn back to plain values, with the sign of
 every signal fixed beforehand. Two kinds of held-back figures decide: by conversation (folds that share no conversation)
-and by set (fitted on the other sets, tried on this one). The shipped weights are then fitted on everything.
+and by set (fitted on the other sets, tried on this one). The shipped weights are then fitted on everything. The
+calibration of scores is fitted last, on scopes of three rows to whole conversations, with and without an answer.
 """
 
 import argparse
 import gzip
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,9 @@ from numpy.typing import NDArray
 from memcairn.domain.events import EventKind
 from memcairn.domain.pool import Pool
 from memcairn.domain.query import understand
-from memcairn.domain.ranking import rank, second_look
+from memcairn.domain.ranking import WITNESSES, chance_level, rank, second_look
 from memcairn.domain.signals import Evidence, RankQuery, gather
-from memcairn.domain.weights import SIGNALS, Calibration, Weights
+from memcairn.domain.weights import SIGNALS, Calibration, Logit, Weights
 from memcairn.store.index.analysis import analyse, analyse_query, segments, term_ids, traits_of
 
 Floats = NDArray[np.float32]
@@ -40,10 +42,11 @@ START = {
     "meaning": 0.5, "meaning_whole": 0.1, "meaning_near": 0.15, "meaning_around": 0.2,
     "speaker": 0.8, "date": 0.4, "afterwards": 0.1, "latest": 0.1, "told": 0.3, "people": 0.5, "standing": 0.2,
     "asks": -0.15, "short": -0.15, "dated": 0.05, "personal": 0.05, "remark": -0.05, "head": 0.15, "opening": 0.15,
-    "when": 0.1, "how_many": 0.1, "list": 0.05, "typed": 0.0, "outdated": -0.5,
+    "when": 0.1, "how_many": 0.1, "list": 0.05, "typed": 0.2, "outdated": -1.2,
+    "former": 0.6,
     "session": 0.2, "after": 0.1, "reply": 0.2,
 }  # fmt: skip
-NOT_FITTED = ("words", "typed", "outdated")
+NOT_FITTED = ("words", "typed", "outdated", "former")
 """The scale of all the others, and what no set here can tell."""
 MOST = 1.2
 """No signal may weigh more: past it, evidence turns into a filter."""
@@ -55,6 +58,9 @@ PULL = 0.02
 STEP = 0.03
 LOOK_AGAIN_EVERY = 20
 
+SCOPE_ROWS = (3, 10, 30, 100, None)
+"""Sizes of the scopes that calibration is fitted on; None is the whole conversation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -62,6 +68,17 @@ class Question:
 
     set_name: str
     conversation: str
+    text: str
+    asked_at: int
+    pool: Pool
+    query: RankQuery
+    gold: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A question asked of a scope; `gold` is empty where it holds no answer."""
+
     pool: Pool
     query: RankQuery
     gold: frozenset[str]
@@ -85,21 +102,29 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--write", action="store_true", help=f"replace {WEIGHTS_FILE.name}")
+    parser.add_argument("--only-calibration", action="store_true", help="keep the shipped signals as they are")
     options = parser.parse_args()
-    base = Weights.default().replacing(START)
+    shipped = Weights.default()
+    base = shipped.replacing(START)
+    if options.only_calibration:
+        base, options.steps = shipped, shipped.provenance["steps"]
     folders = sorted(folder for folder in options.data.iterdir() if (folder / "queries.jsonl.gz").exists())
     prepared = [prepare(question, base) for folder in folders for question in questions_of(folder)]
     print(f"{len(prepared)} questions of {len(folders)} sets")
 
-    report = {"plain": recalls(prepared, base)}
-    report["held-back conversations"] = by_conversation(prepared, base, options)
-    report["held-back sets"] = by_set(prepared, base, options)
-    weights = fitted(prepared, base, options.steps)
-    weights = calibrated(prepared, weights)
-    report["all, seen in fitting"] = recalls(prepared, weights)
+    report = dict(shipped.provenance["recall"])
+    weights = base
+    if not options.only_calibration:
+        report = {"plain": recalls(prepared, base)}
+        report["held-back conversations"] = by_conversation(prepared, base, options)
+        report["held-back sets"] = by_set(prepared, base, options)
+        weights = fitted(prepared, base, options.steps)
+        report["all, seen in fitting"] = recalls(prepared, weights)
+    weights = calibrated([item.question for item in prepared], weights, options.seed)
     for name, figures in report.items():
         print(f"{name:28}", "  ".join(f"{set_name} {value:.4f}" for set_name, value in figures.items()))
     print(json.dumps({signal: round(value, 3) for signal, value in weights.signals.items()}, indent=2))
+    print(json.dumps(asdict(weights.calibration), indent=2))
     if options.write:
         write(weights, report, options)
 
@@ -107,8 +132,13 @@ def main() -> None:
 # Reading the sets
 
 
+@cache
+def embedder() -> Any:
+    return wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
+
+
 def questions_of(folder: Path) -> Iterator[Question]:
-    embedder = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
+    """A question is asked when it says it was, or else when the conversation ended."""
     tenants: dict[str, list[dict[str, Any]]] = {}
     for turn in _lines(folder / "docs.jsonl.gz"):
         tenants.setdefault(turn["tenant"], []).append(turn)
@@ -117,15 +147,18 @@ def questions_of(folder: Path) -> Iterator[Question]:
         if question["type"] != "adversarial":
             asked.setdefault(question["tenant"], []).append(question)
     for tenant, turns in tenants.items():
-        pool = pool_of(turns, embedder)
+        pool = pool_of(turns)
         known = set(pool.sources)
         for item in asked.get(tenant, []):
             gold = frozenset(item.get("gold_corrected") or item["gold"]) & known
             if gold:
-                yield Question(folder.name, tenant, pool, query_of(item, pool, embedder), gold)
+                text = item["query"]
+                asked_at = _times([item["ts"]])[0] if item.get("ts") else int(pool.occurred_at.max())
+                query = query_of(text, asked_at, pool)
+                yield Question(folder.name, tenant, text, asked_at, pool, query, gold)
 
 
-def pool_of(turns: Sequence[dict[str, Any]], embedder: Any) -> Pool:
+def pool_of(turns: Sequence[dict[str, Any]]) -> Pool:
     """The pool a server would build of these turns: one verbatim memory a turn, long ones in segments."""
     sessions = list(dict.fromkeys(turn["session"] for turn in turns))
     turns = sorted(turns, key=lambda turn: sessions.index(turn["session"]))
@@ -153,16 +186,18 @@ def pool_of(turns: Sequence[dict[str, Any]], embedder: Any) -> Pool:
         type_names=["event"],
         term_ids=np.concatenate(terms),
         offsets=np.cumsum([0, *(len(ids) for ids in terms)]).astype(np.int64),
-        vectors=np.asarray(embedder.embed([piece for *_, piece in rows], norm=True), dtype=np.float32),
+        vectors=np.asarray(embedder().embed([piece for *_, piece in rows], norm=True), dtype=np.float32),
     )
 
 
-def query_of(item: dict[str, Any], pool: Pool, embedder: Any) -> RankQuery:
-    """The question, asked when it says it was, or else when the conversation ended."""
-    asked_at = _times([item["ts"]])[0] if item.get("ts") else int(pool.occurred_at.max())
-    found = understand(item["query"], speakers=pool.speaker_names, asked_at=datetime.fromtimestamp(asked_at, UTC))
-    terms = [term_ids(term.alternatives) for term in analyse_query(item["query"], drop=found.name_words)]
-    return RankQuery(terms, np.asarray(embedder.embed([found.spoken], norm=True), dtype=np.float32)[0], found)
+def query_of(text: str, asked_at: int, pool: Pool) -> RankQuery:
+    found = understand(text, speakers=pool.speaker_names, asked_at=datetime.fromtimestamp(asked_at, UTC))
+    terms = analyse_query(text, drop=found.name_words)
+    return RankQuery(
+        terms=[term_ids(term.alternatives) for term in terms],
+        vector=np.asarray(embedder().embed([found.spoken], norm=True), dtype=np.float32)[0],
+        understanding=found,
+    )
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -267,25 +302,63 @@ def _best_row(item: Prepared, rows: Floats, turn: int) -> int:
     return start + int(rows[start:end].argmax())
 
 
-def calibrated(items: Sequence[Prepared], weights: Weights) -> Weights:
-    """Fit the logistic that turns coverage and similarity of the first hits into the chance that one of them is right.
+# Calibrating
 
-    One search in four asks a question of another conversation, so that vague searches are among them.
-    """
-    rng = np.random.default_rng(len(items))
-    searches = [(item.question.pool, item.question.query, item.question.gold) for item in items]
-    for item in items[::3]:
-        stranger = items[int(rng.integers(len(items)))].question
-        if stranger.pool is not item.question.pool:
-            searches.append((item.question.pool, stranger.query, frozenset()))
+
+def calibrated(questions: Sequence[Question], weights: Weights, seed: int) -> Weights:
+    """Fit the logistic that turns coverage and similarity of the first hits, and the size of the scope, into the chance
+    that one of them is right."""
+    rng = np.random.default_rng(seed)
     features, right = [], []
-    for pool, query, gold in searches:
-        hits = rank(pool, query, weights, limit=3, explain=True)
-        coverage = max(hit.explanation.coverage for hit in hits if hit.explanation)
-        features.append((1.0, coverage, max(hit.similarity for hit in hits)))
-        right.append(any(pool.sources[hit.row] in gold for hit in hits))
-    fits = [_logistic(np.array(features)[:, :columns], np.array(right, dtype=np.float64)) for columns in (3, 2)]
-    return weights.calibrated_by(Calibration(*(round(float(value), 3) for fit in fits for value in fit)))
+    for question in questions:
+        for search in searches_of(question, questions, rng):
+            hits = rank(search.pool, search.query, weights, limit=WITNESSES, explain=True)
+            coverage = max(hit.explanation.coverage for hit in hits if hit.explanation)
+            features.append((1.0, coverage, chance_level(len(search.pool)), max(hit.similarity for hit in hits)))
+            right.append(any(search.pool.sources[hit.row] in search.gold for hit in hits))
+    fits = [_logistic(np.array(features)[:, :columns], np.array(right, dtype=np.float64)) for columns in (4, 3)]
+    found = [[round(float(value), 3) for value in fit] for fit in fits]
+    return weights.calibrated_by(Calibration(with_vectors=Logit(*found[0]), words_only=Logit(*found[1])))
+
+
+def searches_of(question: Question, questions: Sequence[Question], rng: np.random.Generator) -> Iterator[Search]:
+    """In scopes of several sizes: the question where its answer is, the question elsewhere in the same conversation,
+    and a question of another conversation."""
+    pool, gold = question.pool, question.gold
+    answers = [row for row, source in enumerate(pool.sources) if source in gold]
+    for size in SCOPE_ROWS:
+        rows = min(size or len(pool), len(pool))
+        start = int(rng.choice(answers)) - int(rng.integers(rows))
+        around = part_of(pool, min(max(start, 0), len(pool) - rows), rows)
+        yield Search(around, question.query, gold)
+        elsewhere = part_of(pool, int(rng.integers(len(pool) - rows + 1)), rows)
+        if gold.isdisjoint(elsewhere.sources):
+            yield Search(elsewhere, question.query, gold)
+        stranger = questions[int(rng.integers(len(questions)))]
+        if stranger.pool is not pool:
+            yield Search(around, query_of(stranger.text, question.asked_at, pool), frozenset())
+
+
+def part_of(pool: Pool, start: int, rows: int) -> Pool:
+    """Rows in a row, as a pool of their own."""
+    its = slice(start, start + rows)
+    offsets = pool.offsets[start : start + rows + 1]
+    return replace(
+        pool,
+        memory_ids=pool.memory_ids[its],
+        sources=pool.sources[its],
+        term_ids=pool.term_ids[offsets[0] : offsets[-1]],
+        offsets=offsets - offsets[0],
+        segments=pool.segments[its],
+        sessions=pool.sessions[its],
+        positions=pool.positions[its],
+        speakers=pool.speakers[its],
+        occurred_at=pool.occurred_at[its],
+        traits=pool.traits[its],
+        kinds=pool.kinds[its],
+        types=pool.types[its],
+        vectors=pool.vectors[its],
+    )
 
 
 def _logistic(features: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -65,13 +65,17 @@ def _split(hint: Any) -> tuple[Any, ParameterInfo]:
 
 
 def _row(parameter: inspect.Parameter, kind: Any, info: ParameterInfo) -> str:
-    if isinstance(info, ArgumentInfo):
-        name = info.metavar or parameter.name.upper()
-    else:
-        name = ", ".join(info.param_decls or ()) or f"--{parameter.name.replace('_', '-')}"
     default = parameter.default
     shown = "" if default in (None, False) else "required" if default is parameter.empty else f"`{default}`"
-    return f"| `{name}` | {_value(kind, info)} | {shown} | {cell(info.help or '')} |\n"
+    return f"| `{_name(parameter, info)}` | {_value(kind, info)} | {shown} | {cell(info.help or '')} |\n"
+
+
+def _name(parameter: inspect.Parameter, info: ParameterInfo) -> str:
+    if isinstance(info, ArgumentInfo):
+        return info.metavar or parameter.name.upper()
+    # Typer takes the first name of an annotated option where a default would stand.
+    given = [info.default] if isinstance(info.default, str) else []
+    return ", ".join([*given, *(info.param_decls or ())]) or f"--{parameter.name.replace('_', '-')}"
 
 
 def _value(kind: Any, info: ParameterInfo) -> str:

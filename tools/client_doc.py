@@ -4,8 +4,8 @@
 """
 
 import inspect
-import re
 import sys
+import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -33,8 +33,6 @@ hand what leaving the block does. Where a method takes a model (`NewEvent`, `New
 """
 
 WIDTH = 110
-QUALIFIED = re.compile(r"\b(?:[a-z_]\w*\.)+(?=[A-Za-z])")
-
 Methods = Mapping[str, Callable[..., Any]]
 
 
@@ -47,7 +45,7 @@ def page() -> str:
     for name, part in parts.items():
         text.append(f"## client.{name}\n\n{_words(type(part))}\n\n")
         text += _methods(f"client.{name}", _public(type(part)))
-    owners = [MemcairnClient, *(type(part) for part in parts.values())]
+    owners: list[type] = [MemcairnClient, *(type(part) for part in parts.values())]
     return "".join([*text, _models(owners), _errors()])
 
 
@@ -83,12 +81,27 @@ def _parameter(parameter: inspect.Parameter) -> str:
     if parameter.default is parameter.empty:
         return text
     default = parameter.default
-    shown = default.__name__ if inspect.isbuiltin(default) else repr(default)
+    shown = f"{default.__module__}.{default.__name__}" if inspect.isbuiltin(default) else repr(default)
     return f"{text} = {shown}"
 
 
 def _plain(annotation: Any) -> str:
-    return QUALIFIED.sub("", inspect.formatannotation(annotation)).replace("Self", "MemcairnClient")
+    """A type without its modules, its rules and the shapes of functions."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _plain(arguments[0])
+    if origin is typing.Literal:
+        return " | ".join(map(repr, arguments))
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(map(_plain, arguments))
+    if annotation is typing.Self:
+        return "MemcairnClient"
+    if annotation is None or annotation is types.NoneType:
+        return "None"
+    name = getattr(origin or annotation, "__name__", str(annotation))
+    if not arguments or name == "Callable":
+        return name
+    return f"{name}[{', '.join(map(_plain, arguments))}]"
 
 
 def _words(described: Any) -> str:

@@ -62,7 +62,7 @@ async def _page() -> str:
 
 def _tables(app: FastAPI) -> str:
     description = app.openapi()
-    keys = {f"{method} {route.path}": _key(route) for route in _routes(app.routes) for method in route.methods}
+    keys = {f"{method} {route.path}": _key(route) for route in _routes(app.routes) for method in route.methods or ()}
     by_tag: dict[str, list[str]] = {}
     for path, methods in description["paths"].items():
         for method, operation in methods.items():

@@ -1,9 +1,10 @@
-"""The reference says what the program does: every setting and every error code is on its page."""
+"""The documents say what the program does, page by page, and decisions have their form."""
 
 import ast
 import importlib.util
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -12,6 +13,7 @@ from memcairn.api import problems
 from memcairn.domain import errors
 from memcairn.domain.errors import DomainError
 from memcairn.settings import Settings
+from tests.architecture.routes import ROUTES
 from tests.architecture.source import ROOT, Source, program
 
 PAGE = (ROOT / "docs" / "reference" / "errors.md").read_text("utf-8")
@@ -26,6 +28,62 @@ def _tool(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+class TestGeneratedPages:
+    @pytest.mark.parametrize("tool", ["http_doc", "client_doc", "cli_doc"])
+    def test_a_page_is_what_the_program_says(self, tool: str) -> None:
+        status = _tool(tool).main(check=True)
+
+        assert status == 0, f"run `python -m tools.{tool}`"
+
+    def test_the_page_of_routes_names_the_key_each_one_takes(self) -> None:
+        page = (ROOT / "docs" / "reference" / "http.md").read_text("utf-8")
+        shown = dict(re.findall(r"^\| `([A-Z]+ /\S*)` \| (\S+) \|", page, re.MULTILINE))
+
+        assert shown == {route: _key(scope) for route, scope in ROUTES.items()}
+
+
+def _key(scope: object) -> str:
+    if scope is None:
+        return "–"
+    return "any" if isinstance(scope, frozenset) else str(scope)
+
+
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+
+
+class TestDecisions:
+    @pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
+    def test_a_decision_says_what_why_and_instead_of_what(self, page: Path) -> None:
+        lines = page.read_text("utf-8").splitlines()
+
+        assert lines[0].startswith(f"# {page.name[:4]}. ")
+        assert len([line for line in lines if line.startswith("> ")]) == 1
+        assert [line for line in lines if line.startswith("## ")] == ["## Consequences", "## Instead of", "## Held by"]
+
+    @pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
+    def test_the_check_that_holds_it_is_there(self, page: Path) -> None:
+        held_by = page.read_text("utf-8").partition("## Held by")[2]
+        named = [Path(name.partition("::")[0]) for name in re.findall(r"`([^`]+/[^`]+)`", held_by)]
+        classes = re.findall(r"`([^`]+)::(\w+)`", held_by)
+
+        assert [str(name) for name in named if not (ROOT / name).exists()] == []
+        assert [(file, name) for file, name in classes if f"class {name}" not in (ROOT / file).read_text("utf-8")] == []
+
+    def test_all_are_listed_in_order(self) -> None:
+        index = (ROOT / "docs" / "decisions" / "README.md").read_text("utf-8")
+        titles = [page.read_text("utf-8").splitlines()[0].removeprefix("# ") for page in DECISIONS]
+
+        assert re.findall(r"^- \[(\d{4})\]\(\S+\): (.+)$", index, re.MULTILINE) == [
+            tuple(title.split(". ", 1)) for title in titles
+        ]
+
+
+def test_every_benchmark_is_described() -> None:
+    page = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
+
+    assert [path.name for path in (ROOT / "benchmarks").glob("*.py") if f"`{path.name}`" not in page] == []
 
 
 class TestSettings:

@@ -9,7 +9,19 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, ForeignKeyConstraint, Table, UniqueConstraint, event, select, text
 
-from memcairn.core import collections, documents, jobs, memories, messages, sessions, summaries, users
+from memcairn.core import (
+    actors,
+    collections,
+    documents,
+    groups,
+    jobs,
+    memories,
+    messages,
+    sessions,
+    summaries,
+    usage,
+    users,
+)
 from memcairn.core.deps import Deps
 from memcairn.core.document_search import DocumentQuery, search_documents
 from memcairn.core.events import EventFilter, list_events
@@ -18,11 +30,14 @@ from memcairn.core.ingest import ingest, statuses
 from memcairn.core.purge import purge
 from memcairn.core.recall import Recalls, write_recalls
 from memcairn.core.search import SearchQuery, search
+from memcairn.core.statistics import memory_stats
 from memcairn.domain.collections import NewDocument
 from memcairn.domain.conversations import NewMessage
 from memcairn.domain.events import NewEvent
+from memcairn.domain.groups import GroupKind
 from memcairn.domain.keys import Principal
 from memcairn.domain.memories import Memory
+from memcairn.domain.usage import Dimension
 from memcairn.pipeline.worker import Worker
 from memcairn.store.database import SqliteDatabase
 from memcairn.store.memories import MemoryFilter
@@ -34,6 +49,7 @@ TABLE_NAMES = {table.name for table in TENANT_TABLES}
 EXERCISED = {
     *("events", "sessions", "users", "summaries", "memories", "memory_sources", "memory_history"),
     *("index_rows", "index_scopes", "collections", "documents", "counters", "idempotency"),
+    *("roles", "teams", "usage", "usage_months", "memory_tallies", "actor_tallies"),
 }
 """Tables that the use-cases below must have reached, so that the recorder had something to hear."""
 
@@ -112,6 +128,7 @@ async def test_every_statement_says_whose_rows_it_means(
         await _remember(deps, principal)
         await _converse(deps, principal)
         await _file(deps, principal)
+        await _organise(deps, principal)
         await _clean_up(deps, principal)
 
     assert recorder.unbound == []
@@ -179,6 +196,29 @@ async def _file(deps: Deps, principal: Principal) -> None:
     await documents.delete_documents(deps, principal, "travels", uuids[:1])
     await collections.list_collections(deps, principal, limit=5)
     await collections.delete_collection(deps, principal, "travels")
+
+
+async def _organise(deps: Deps, principal: Principal) -> None:
+    """What an admin of the org does."""
+    for kind in GroupKind:
+        made = await groups.create_group(deps, principal, kind, name="Pilots")
+        await groups.update_group(deps, principal, kind, made.group_id, {"focus": "tides"})
+        await groups.regenerate_prompt(deps, principal, kind, made.group_id)
+        await groups.list_groups(deps, principal, kind, limit=1)
+        await groups.delete_group(deps, principal, kind, made.group_id)
+    for sort in ("last_memory_desc", "actor_id_asc"):
+        await _everybody(deps, principal, sort)
+    await actors.get_actor(deps, principal, "ann")
+    for actor_id in (None, "ann"):
+        await memory_stats(deps, principal, actor_id=actor_id)
+    deps.meter.note(principal, Dimension.API_CALLS, 1, deps.clock.now())
+    await usage.write_usage(deps)
+    await usage.usage_summary(deps, principal)
+    await usage.usage_timeseries(deps, principal, dimension=Dimension.API_CALLS)
+
+
+async def _everybody(deps: Deps, principal: Principal, sort: str) -> None:
+    await _page_through(lambda cursor: actors.list_actors(deps, principal, sort=sort, q="n", limit=1, cursor=cursor))
 
 
 async def _clean_up(deps: Deps, principal: Principal) -> None:

@@ -51,9 +51,8 @@ async def kept(deps: Deps, principal: Principal, **where: Any) -> list[str]:
 async def found(deps: Deps, principal: Principal, words: str) -> list[str]:
     """The texts of all hits for these words."""
     hits = await search(deps, Recalls(), principal, SearchQuery(words, limit=50, include_source_events=True))
-    return sorted(
-        hit.memory.text if hit.memory is not None else hit.event.content for hit in hits if hit.memory or hit.event
-    )
+    memories_found = [hit.memory.text for hit in hits if hit.memory is not None]
+    return sorted(memories_found + [hit.event.content for hit in hits if hit.event is not None])
 
 
 async def everything_read(deps: Deps, principal: Principal, words: str) -> str:

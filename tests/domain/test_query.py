@@ -88,6 +88,13 @@ def test_the_question_is_told_from_the_side_of_those_it_names(question: str, spo
         ("Who called?", Shape.WHO),
         ("Wo liegt das Dorf?", Shape.WHERE),
         ("What is my favourite colour?", Shape.OWN),
+        ("Where did she live before?", Shape.WHERE | Shape.PAST),
+        ("What was her previous job?", Shape.PAST),
+        ("Where did Ana use to work?", Shape.WHERE | Shape.PAST),
+        ("Wo hat sie früher gewohnt?", Shape.WHERE | Shape.PAST),
+        ("Où habitait-elle auparavant ?", Shape.WHERE | Shape.PAST),
+        ("¿Dónde vivía antes?", Shape.WHERE | Shape.PAST),
+        ("她以前住在哪里？", Shape.WHERE | Shape.PAST),
         ("Tell the story", Shape(0)),
     ],
 )
@@ -99,6 +106,20 @@ def test_a_time_in_the_question_becomes_a_window() -> None:
     day = int(datetime(2023, 5, 7, tzinfo=UTC).timestamp())
 
     assert read("What happened on 7 May 2023?").windows == (Window(day, day + 86_400),)
+
+
+@pytest.mark.parametrize(
+    ("question", "past"),
+    [
+        ("Where did she live in 2019?", True),
+        ("What did she do yesterday?", True),
+        ("What is she doing today?", False),
+        ("Where will she be in 2031?", False),
+        ("Where does she live?", False),
+    ],
+)
+def test_a_time_that_is_over_asks_how_things_stood_then(question: str, past: bool) -> None:
+    assert bool(read(question).shape & Shape.PAST) == past
 
 
 def test_relative_times_are_seen_from_when_the_question_is_asked() -> None:

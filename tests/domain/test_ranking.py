@@ -211,6 +211,39 @@ def test_what_was_superseded_stands_below_what_replaced_it_and_is_still_found() 
     assert 0 in order(rank(pool, asking("live"), WEIGHTS))
 
 
+def test_a_question_about_the_past_prefers_what_held_then() -> None:
+    pool = pool_of([Row("I live in Rome", traits=Trait.OUTDATED), Row("I live in Oslo", session=1), *FILLER])
+
+    assert order(rank(pool, asking("live", shape=Shape.PAST), only("words", "former"), limit=2)) == [0, 1]
+    assert order(rank(pool, asking("weather", shape=Shape.PAST), WEIGHTS))[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("live", 1),  # said anew since
+        ("bakery", 0),  # the outdated text alone knows of it
+        ("address", 1),  # no word of the question says which part of the text is meant
+    ],
+)
+def test_a_text_outdated_in_one_thing_still_tells_the_others(question: str, first: int) -> None:
+    old = Row("I live in Rome above a bakery", traits=Trait.OUTDATED, vector=1)
+    pool = pool_of([old, Row("I live in Oslo", session=1, vector=1), *FILLER])
+
+    hits = rank(pool, asking(question, vector=1), only("words", "meaning").replacing({"outdated": -0.5}))
+
+    assert hits[0].row == first
+
+
+def test_what_others_say_outdates_nobody() -> None:
+    old = Row("I live in Rome in a tiny flat", "Ana", traits=Trait.OUTDATED)
+    pool = pool_of([old, Row("I live in Oslo, live and let live", "Ben", session=1)])
+
+    hits = rank(pool, asking("live"), only("outdated"), explain=True)
+
+    assert [hit.fused for hit in hits] == [0, 0]
+
+
 def test_raw_text_not_yet_processed_takes_part() -> None:
     pool = pool_of([*FILLER, Row("the violin arrived", session=8, traits=Trait.PENDING)])
 
@@ -244,6 +277,26 @@ def test_what_was_concluded_from_a_text_does_not_stand_beside_it() -> None:
     hits = rank(pool, asking("violin"), WEIGHTS)
 
     assert sorted(order(hits)) in ([0, 1, 2, 3], [0, 1, 2, 4])
+
+
+@pytest.mark.parametrize(("question", "shown"), [("violin", 1), ("violin every morning", 0)])
+def test_a_statement_is_shown_for_its_source_where_it_answers_as_well(question: str, shown: int) -> None:
+    said = Row("I play the violin every morning", source="e9", position=3, session=1)
+    typed = Row("Ana plays the violin", source="e9", position=3, session=1, traits=Trait.TYPED)
+
+    hits = rank(pool_of([said, typed, *FILLER]), asking(question), WEIGHTS)
+
+    assert hits[0].row == shown
+
+
+def test_what_was_concluded_from_a_turn_is_context_for_its_neighbours() -> None:
+    moved = Row("I moved to Oslo!", source="e9", position=0, session=1)
+    typed = Row("Ana lives in Oslo", source="e9", position=0, session=1, traits=Trait.TYPED)
+    pool = pool_of([moved, typed, Row("The flat has no heating", session=1, position=1)])
+
+    hits = {hit.row: hit.fused for hit in rank(pool, asking("lives"), only("words_near"))}
+
+    assert hits[2] > 0
 
 
 def test_the_same_words_by_the_same_person_come_once() -> None:
@@ -302,6 +355,27 @@ def test_scores_fall_with_the_order_and_say_how_good_the_search_went() -> None:
 
     assert [hit.score for hit in good] == sorted((hit.score for hit in good), reverse=True)
     assert vague[0].score < good[0].score
+
+
+def test_the_same_likeness_says_more_among_few_texts_than_among_many() -> None:
+    few = pool_of([Row("the fiddle arrived", vector=1), *FILLER])
+    many = pool_of([Row("the fiddle arrived", vector=1), *(Row(f"filler {n}", session=n % 9) for n in range(400))])
+    query = RankQuery([], np.full(DIMENSIONS, DIMENSIONS**-0.5, dtype=np.float32))
+
+    small, large = rank(few, query, WEIGHTS)[0], rank(many, query, WEIGHTS)[0]
+
+    assert small.similarity == large.similarity
+    assert small.score > large.score
+
+
+def test_among_few_texts_hundredths_of_likeness_decide_little() -> None:
+    pool = pool_of([Row("one"), Row("two", session=1)])
+    pool.vectors[0, :2] = 0.6, 0.8
+    pool.vectors[1, :2] = 0.58, (1 - 0.58**2) ** 0.5
+
+    first, second = rank(pool, asking(vector=0), only("meaning_whole"))
+
+    assert 0 < first.fused - second.fused < 0.1
 
 
 def test_candidates_of_a_large_scope_are_weighed_by_its_frequencies() -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 START_SECONDS = 30.0
@@ -16,8 +17,9 @@ KEY = "a key for tests, whatever its shape"
 class ServerProcess:
     """`memcairn serve` on a free port and the given data folder; `url` is known once it listens."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
         self._data_dir = data_dir
+        self._settings = dict(settings or {})
         self._process: subprocess.Popen[str] | None = None
         self.url = ""
 
@@ -25,7 +27,7 @@ class ServerProcess:
         """Start it and wait until it listens; the banner is one line of JSON on standard output."""
         command = [sys.executable, "-m", "memcairn", "serve", "--port", "0", "--json"]
         environ = {name: value for name, value in os.environ.items() if not name.startswith("MEMCAIRN_")}
-        environ |= {"MEMCAIRN_API_KEY": KEY}
+        environ |= {"MEMCAIRN_API_KEY": KEY} | self._settings
         self._process = subprocess.Popen(
             [*command, "--data-dir", str(self._data_dir)],
             stdout=subprocess.PIPE,

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -13,9 +13,11 @@ from memcairn.assembly import opened
 from memcairn.core import keys as core_keys
 from memcairn.core.deps import Deps
 from memcairn.core.keys import MadeKey
+from memcairn.core.orgs import own_quotas, set_quotas
 from memcairn.domain.clock import SystemClock
 from memcairn.domain.errors import Invalid, NotFound
 from memcairn.domain.keys import ApiKey, KeyScope
+from memcairn.domain.usage import Dimension
 from memcairn.settings import load
 from memcairn.store import keys as key_rows
 from memcairn.store import orgs as org_rows
@@ -24,6 +26,7 @@ from memcairn.store.orgs import Org
 T = TypeVar("T")
 
 _SPAN = re.compile(r"(\d{1,5})([hdw])")
+_NUMBER = re.compile(r"\d{1,18}")
 _HOURS = {"h": 1, "d": 24, "w": 24 * 7}
 
 
@@ -33,6 +36,19 @@ def create_org(data_dir: Path | None, org_id: str, *, name: str | None) -> MadeK
 
 def all_orgs(data_dir: Path | None) -> list[Org]:
     return _on_database(data_dir, lambda deps: deps.db.read(org_rows.every))
+
+
+def org_quotas(data_dir: Path | None, org_id: str, *, changes: Sequence[str], clear: bool) -> Mapping[str, int]:
+    """The org's own quotas after `changes` such as `api_calls=1000`; with `clear` these are all it has."""
+    wanted = dict(map(_quota, changes))
+
+    async def change(deps: Deps) -> Mapping[str, int]:
+        kept = {} if clear else {Dimension(name): limit for name, limit in (await own_quotas(deps, org_id)).items()}
+        if clear or wanted:
+            await set_quotas(deps, org_id, kept | wanted)
+        return await own_quotas(deps, org_id)
+
+    return _on_database(data_dir, change)
 
 
 def create_key(data_dir: Path | None, org_id: str, *, name: str, scopes: Sequence[str], expires: str | None) -> MadeKey:
@@ -91,6 +107,17 @@ def expiry(text: str, now: datetime) -> datetime:
             code="invalid_expiry",
         ) from None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _quota(text: str) -> tuple[Dimension, int]:
+    name, _, limit = text.partition("=")
+    known = [dimension.value for dimension in Dimension]
+    if name.strip() not in known or not _NUMBER.fullmatch(limit.strip()):
+        raise Invalid(
+            f"The quota {text!r} cannot be read. Write DIMENSION=NUMBER with one of {', '.join(known)}.",
+            code="invalid_quota",
+        )
+    return Dimension(name.strip()), int(limit)
 
 
 def _scopes(names: Sequence[str]) -> frozenset[KeyScope]:

@@ -42,3 +42,25 @@ def list_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         results().print(table(("ORG", "NAME", "CREATED"), rows))
     else:
         results().print("There are no orgs yet. `memcairn orgs create ID` makes one; `memcairn serve` makes `default`.")
+
+
+@app.command("quotas")
+def quotas(
+    org_id: Annotated[str, typer.Argument(help="The org.", metavar="ID")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A quota such as api_calls=1000; repeat it for several.")
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Forget the quotas it had; the settings count again.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show or change the monthly quotas of one org, which win over those of the settings."""
+    from memcairn.cli.accounts import org_quotas  # noqa: PLC0415 -- heavy, and `--help` must answer at once
+
+    found = org_quotas(data_dir, org_id, changes=set_ or (), clear=clear)
+    if as_json:
+        emit({"org_id": org_id, "quotas": found})
+    elif found:
+        results().print(table(("DIMENSION", "A MONTH"), [(name, str(limit)) for name, limit in sorted(found.items())]))
+    else:
+        results().print(f"The org {escape(org_id)} has no quotas of its own.")

@@ -65,7 +65,9 @@ class Plan:
 def plan(connection: Connection, org_id: str, event_ids: Sequence[str], now: datetime) -> Plan:
     """What hiding these events means for what was derived from them; nothing is written."""
     gone = frozenset(event_ids)
-    touched = lineage.known_by_ids(connection, org_id, memories.ids_by_sources(connection, org_id, event_ids))
+    touched_ids = memories.ids_by_sources(connection, org_id, event_ids)
+    alone = lineage.standing_alone(connection, org_id, touched_ids, without=gone)
+    touched = lineage.known_by_ids(connection, org_id, [each for each in touched_ids if each not in alone])
     places = _places(connection, org_id, event_ids) if touched else frozenset()
     vanished: list[KnownMemory] = []
     staying: list[str] = []
@@ -85,7 +87,7 @@ def plan(connection: Connection, org_id: str, event_ids: Sequence[str], now: dat
             vanished.append(known)
             to_derive_again |= {event.event_id: event for event in sources}
     closings, relinked = _closings(connection, org_id, vanished)
-    gone_memories = [known.memory.memory_id for known in vanished]
+    gone_memories = [*sorted(alone), *(known.memory.memory_id for known in vanished)]
     return Plan(gone_memories, staying, moved, closings, relinked, list(to_derive_again.values()))
 
 
@@ -159,8 +161,6 @@ def _closings(
     relinked: dict[str, str | None] = {}
     replaced_by = lineage.successors(connection, org_id, list(gone))
     for known in vanished:
-        if known.memory.slot is None and known.memory.supersedes is None and known.memory.memory_id not in replaced_by:
-            continue
         before = _predecessor(connection, org_id, known.memory.supersedes, gone)
         above = _left_above(known.memory.memory_id, replaced_by, gone)
         after = [_belief(each) for each in lineage.known_by_ids(connection, org_id, above)]

@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 from memcairn.core import cursors
 from memcairn.core.deps import Deps
 from memcairn.core.indexing import prepare, reindex
-from memcairn.core.promotion import recheck
+from memcairn.core.promotion import recheck_around
 from memcairn.domain.errors import NotFound
 from memcairn.domain.events import Event, EventKind
 from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.memories import Memory, MemoryStatus
-from memcairn.store import events, memories
+from memcairn.store import events, memories, support
 from memcairn.store.memories import MemoryFilter as MemoryFilter
 
 
@@ -134,7 +134,7 @@ async def update_memory(deps: Deps, principal: Principal, memory_id: str, values
             by_assistant = any(event.kind is EventKind.ASSISTANT_MESSAGE for event in first)
             reindex(connection, deps, after, prepared, by_assistant=by_assistant)
         if changed.keys() & {"text", "status", "tags", "metadata"}:
-            recheck(connection, deps, principal.org_id, [], changed=[memory_id])
+            recheck_around(connection, deps, principal.org_id, [], changed=[memory_id])
         return after
 
     return await deps.db.write(save)
@@ -148,7 +148,9 @@ async def delete_memory(deps: Deps, principal: Principal, memory_id: str) -> Non
         _require(connection, principal.org_id, memory_id)
         memories.mark_deleted(connection, principal.org_id, [memory_id], deps.clock.now())
         deps.index.remove(connection, principal.org_id, [memory_id])
-        recheck(connection, deps, principal.org_id, [memory_id])
+        by_hand = memories.NewChange(memory_id, support.DELETED_BY_HAND, "deleted by hand")
+        memories.note_changes(connection, principal.org_id, [by_hand], deps.clock.now())
+        recheck_around(connection, deps, principal.org_id, [memory_id])
 
     await deps.db.write(save)
     deps.metrics.memories_changed("forgotten")

@@ -103,6 +103,16 @@ async def set_quotas(deps: Deps, org_id: str, quotas: Mapping[Dimension, int]) -
     await deps.db.write(save)
 
 
+async def own_quotas(deps: Deps, org_id: str) -> Mapping[str, int]:
+    """The org's own monthly quotas by dimension, for operators; NotFound when there is no such org."""
+
+    def load(connection: Connection) -> Mapping[str, int]:
+        orgs.require(connection, org_id)
+        return orgs.quotas(connection, org_id)
+
+    return await deps.db.read(load)
+
+
 def _changed(connection: Connection, deps: Deps, org_id: str, values: Mapping[str, Any]) -> Org:
     orgs.change(connection, org_id, {**values, "updated_at": deps.clock.now()})
     return orgs.require(connection, org_id)

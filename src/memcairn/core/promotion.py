@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from memcairn.core.deps import Deps
 from memcairn.core.indexing import reindex, words_only
-from memcairn.domain.candidates import MESSAGE, digest_of
-from memcairn.domain.claims import PRIVATE, Claim, claims_of, is_private
+from memcairn.domain.candidates import digest_of
+from memcairn.domain.claims import PRIVATE, Claim, capitalised, claims_of, is_private, naming_nobody
 from memcairn.domain.events import Event
 from memcairn.domain.memories import Memory, MemoryStatus
 from memcairn.domain.promotion import Evidence, Support, confidence_of
@@ -65,11 +65,16 @@ def recheck(
         support.request(connection, org_id, work.now)
 
 
-def recheck_closed(connection: Connection, deps: Deps, org_id: str, memory_ids: Sequence[str]) -> None:
-    """The same for memories that something newer has closed, and for the words they were read from."""
-    sources = memories.source_ids(connection, org_id, memory_ids)
-    verbatim = memories.verbatim_of(connection, org_id, [event_id for its in sources.values() for event_id in its])
-    recheck(connection, deps, org_id, [*memory_ids, *verbatim])
+def recheck_around(
+    connection: Connection, deps: Deps, org_id: str, memory_ids: Sequence[str], *, changed: Collection[str] = ()
+) -> None:
+    """The same for memories that were closed, changed or deleted while what they were read from stays.
+
+    What else was read from the same events is looked at too: it says the same.
+    """
+    sources = memories.source_ids(connection, org_id, [*memory_ids, *changed])
+    beside = memories.ids_by_sources(connection, org_id, [event_id for its in sources.values() for event_id in its])
+    recheck(connection, deps, org_id, [*memory_ids, *beside], changed=changed)
 
 
 def scopes_supported(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> dict[str, frozenset[str]]:
@@ -77,12 +82,11 @@ def scopes_supported(connection: Connection, org_id: str, memory_ids: Sequence[s
     live = [each for each in memories.by_ids(connection, org_id, memory_ids) if each.status is MemoryStatus.ACTIVE]
     told = [each for each in live if each.scope.level is Level.ACTOR and not is_private(each)]
     carried = support.carried(connection, org_id, [each.memory_id for each in told])
-    verbatim = [each.memory_id for each in told if each.type == MESSAGE]
-    outdated = support.outdated(connection, org_id, verbatim)
+    held_back = support.held_back(connection, org_id, list(carried))
     found = {
         memory_id: its.scope_keys
         for memory_id, its in carried.items()
-        if not its.private and memory_id not in outdated and its.scope_keys
+        if not its.private and memory_id not in held_back and its.scope_keys
     }
     groups = (Level.ROLE, Level.TEAM)
     return found | {each.memory_id: frozenset({ORG_KEY}) for each in live if each.scope.level in groups}
@@ -224,9 +228,10 @@ class _Work:
         if memory.scope.level is Level.ORG:
             return (told[0].memory_id, told[0].text) if told else None
         meant = sense_of(memory.text, stem)
-        words = {word for each in told for word in each.text.split()}
+        said = [claim for each in told for claim in claims_of(each, stem)]
+        words = {word for claim in said for word in capitalised(claim.said)}
         names = support.names_among(self.connection, self.org_id, memory.scope.key, words)
-        claims = [claim for each in told for claim in claims_of(each, stem, names)]
+        claims = naming_nobody(said, names)
 
         def fit(claim: Claim) -> tuple[int, bool]:
             return len(claim.sense.keys & meant.keys), claim.neutral

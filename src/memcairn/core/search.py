@@ -32,6 +32,10 @@ from memcairn.store.index.pools import merged
 SPARE_HITS = 10
 """Ranked beyond the limit, so that hits refused by the last check leave no gap."""
 
+MAX_LOOKS = 3
+"""A hit refused by the last check may have stood for another one, of the same words or the same event: then the rest is
+ranked again, at most this often altogether."""
+
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
@@ -90,8 +94,13 @@ async def search(deps: Deps, recalls: Recalls, principal: Principal, query: Sear
     started = time.perf_counter()
     index_query = await asyncio.to_thread(_index_query, deps, query)
     candidates = await deps.db.read(_candidates, deps, principal.org_id, query, index_query)
-    ranked, pool = await asyncio.to_thread(_rank, deps, query, index_query, candidates)
-    hits = await deps.db.read(_hydrate, deps.clock.now(), principal.org_id, query, ranked, pool)
+    hits: list[Hit] = []
+    for _ in range(MAX_LOOKS):
+        ranked, pool = await asyncio.to_thread(_rank, deps, query, index_query, candidates)
+        hits, refused = await deps.db.read(_hydrate, deps.clock.now(), principal.org_id, query, ranked, pool)
+        if not refused:
+            break
+        candidates = replace(candidates, refused=candidates.refused | refused)
     recalls.note(principal.org_id, [hit.memory.memory_id for hit in hits if hit.memory is not None])
     deps.metrics.searched(time.perf_counter() - started, hits=len(hits))
     return hits
@@ -104,11 +113,13 @@ def _index_query(deps: Deps, query: SearchQuery) -> IndexQuery:
 
 @dataclass(frozen=True, slots=True)
 class _Candidates:
-    """What will be ranked; `allowed` are the memories a filter on metadata left, pending ones it has left already."""
+    """What will be ranked; `allowed` are the memories a filter on metadata left, pending ones it has left already;
+    `refused` are the memories and events an earlier look turned out to be not for showing."""
 
     found: Found
     pending: Pending | None
     allowed: Set[str] | None
+    refused: Set[str] = frozenset()
 
 
 def _candidates(
@@ -148,7 +159,7 @@ def _rank(
         rank_query,
         deps.weights,
         limit=query.limit + SPARE_HITS,
-        mask=_mask(pool, query, candidates.allowed),
+        mask=_mask(pool, query, candidates),
         explain=query.explain,
     )
     return ranked, pool
@@ -161,12 +172,13 @@ def _frequencies(found: Found, terms: Sequence[QueryTerm]) -> Frequencies | None
     return Frequencies(np.array(counts, dtype=np.int64), found.total)
 
 
-def _mask(pool: Pool, query: SearchQuery, allowed_ids: Set[str] | None) -> NDArray[np.bool_] | None:
+def _mask(pool: Pool, query: SearchQuery, candidates: _Candidates) -> NDArray[np.bool_] | None:
     """Which rows the filters allow; memories without a session pass the session filters."""
     conditions: list[NDArray[np.bool_]] = []
-    if allowed_ids is not None:
-        chosen = np.fromiter((memory_id in allowed_ids for memory_id in pool.memory_ids), np.bool_, len(pool))
-        conditions.append(chosen | (pool.traits & Trait.PENDING != 0))
+    if candidates.allowed is not None:
+        conditions.append(_is_among(pool, candidates.allowed) | (pool.traits & Trait.PENDING != 0))
+    if candidates.refused:
+        conditions.append(~_is_among(pool, candidates.refused))
     if query.session_id is not None:
         conditions.append((pool.sessions < 0) | _is_one_of(pool.sessions, pool.session_ids, [query.session_id]))
     if query.exclude_session_id is not None:
@@ -185,20 +197,26 @@ def _mask(pool: Pool, query: SearchQuery, allowed_ids: Set[str] | None) -> NDArr
     return allowed
 
 
+def _is_among(pool: Pool, ids: Set[str]) -> NDArray[np.bool_]:
+    return np.fromiter((memory_id in ids for memory_id in pool.memory_ids), np.bool_, len(pool))
+
+
 def _is_one_of(codes: NDArray[np.int32], names: Sequence[str], wanted: Sequence[str]) -> NDArray[np.bool_]:
     return np.isin(codes, [code for code, name in enumerate(names) if name in wanted])
 
 
 def _hydrate(
     connection: Connection, now: datetime, org_id: str, query: SearchQuery, ranked: Sequence[Ranked], pool: Pool
-) -> list[Hit]:
-    """Ranked rows with what they stand for, read afresh: what was deleted or moved since then is not shown."""
+) -> tuple[list[Hit], Set[str]]:
+    """Ranked rows with what they stand for, read afresh, and the ids of those not to be shown: deleted or moved since
+    then, or faded."""
     pending = {row.row for row in ranked if pool.traits[row.row] & Trait.PENDING}
     memory_ids = [pool.memory_ids[row.row] for row in ranked if row.row not in pending]
     live_memories = {memory.memory_id: memory for memory in memories.by_ids(connection, org_id, memory_ids)}
     event_ids = [pool.memory_ids[row] for row in pending]
     live_events = {event.event_id: event for event in events.by_ids(connection, org_id, event_ids)}
     hits: list[Hit] = []
+    refused: set[str] = set()
     for row in ranked:
         if row.score < query.threshold or len(hits) == query.limit:
             break
@@ -209,7 +227,9 @@ def _hydrate(
             memory is not None and _visible(memory, query, now)
         ):
             hits.append(Hit(row.score, row.similarity, memory, event, None, row.explanation))
-    return _with_sources(connection, org_id, hits) if query.include_source_events else hits
+        else:
+            refused.add(item_id)
+    return (_with_sources(connection, org_id, hits) if query.include_source_events else hits), refused
 
 
 def _visible(memory: Memory, query: SearchQuery, now: datetime) -> bool:

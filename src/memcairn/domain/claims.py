@@ -5,9 +5,10 @@ names nobody. Everything else stays where it was said.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from memcairn.domain.candidates import MESSAGE
 from memcairn.domain.entities import PERSON, find_entities
@@ -24,7 +25,10 @@ MAX_CLAIMS = 24
 """Of one memory; a longer text is a document."""
 GENERAL_SUBJECT = "People here"
 
+RULE = "rule"
+"""The key under which cue rules leave their name in a memory's metadata."""
 _MIN_WORDS = 3
+_MIN_KEYS = 2
 _MAX_CHARS = 300
 _WORD = re.compile(r"\w+(?:'\w+)?")
 _CAPITALISED = re.compile(r"[^\W\d_][\w'’-]*")
@@ -35,14 +39,16 @@ _SPACES = re.compile(r"\s+")
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One sentence of a memory, told by `people` (one, for a memory of an actor). `general`: the words others may see.
+    """One sentence of a memory, told by `people` (one, for a memory of an actor).
 
+    `said` are the words themselves, `general` those that others may see.
     `neutral`: the sentence speaks of nobody, so that its words need no change of person. `corrects`: it says that
     something known before is wrong. `utterance` is equal for copies of one thing said by one named speaker.
     """
 
     memory_id: str
     people: frozenset[str]
+    said: str
     general: str
     sense: Sense
     kind: MemoryKind
@@ -54,30 +60,50 @@ class Claim:
     utterance: str | None = None
 
 
+def marked_private(tags: Collection[str], metadata: Mapping[str, Any]) -> bool:
+    return metadata.get(PRIVATE) is True or any(tag.casefold() == PRIVATE for tag in tags)
+
+
 def is_private(memory: Memory) -> bool:
-    marked = memory.metadata.get(PRIVATE)
-    return marked is True or any(tag.casefold() == PRIVATE for tag in memory.tags)
+    return marked_private(memory.tags, memory.metadata)
 
 
-def claims_of(memory: Memory, stem: Callable[[str], str], known_names: Collection[str] = ()) -> list[Claim]:
-    """The claims of one actor's memory; `known_names` are names of people, whole or in part, in any case.
+def claims_of(memory: Memory, stem: Callable[[str], str]) -> list[Claim]:
+    """The claims of one actor's memory, without those in which a common given name stands (see `naming_nobody`).
 
-    None for a memory that is private, or typed as something about the person (identity, family, health, belongings).
+    None for a memory that is private, nor for one that cue rules have read out of a message: the message itself says
+    it in full. A memory typed by other means is taken as one sentence about its speaker.
     """
-    table = promotion_table()
-    if is_private(memory) or table.personal_tags & _about_person(memory) or _is_typed_episode(memory):
+    typed = memory.type != MESSAGE
+    if is_private(memory) or (typed and (RULE in memory.metadata or not _is_general(memory))):
         return []
-    names = {part.casefold() for name in known_names for part in (name, *name.split())}
-    said = _without_speaker(memory)
     claims = []
-    for sentence in _stated(said, rule_book(), typed=memory.type != MESSAGE):
-        if not _may_rise(sentence, names, typed=memory.type != MESSAGE):
+    for sentence in _stated(_without_speaker(memory), rule_book(), typed=typed):
+        if not _may_rise(sentence, typed=typed):
             continue
         bare = _bare(sentence)
         sense = sense_of(bare, stem)
-        if len(sense.keys) >= 2:
+        if len(sense.keys) >= _MIN_KEYS:
             claims.append(_claim(memory, bare, sense))
     return claims[:MAX_CLAIMS]
+
+
+def capitalised(text: str) -> set[str]:
+    """The words with a capital, any of which may be the name of a person."""
+    words = (word.removesuffix("'s").removesuffix("’s") for word in _CAPITALISED.findall(text))
+    return {word for word in words if word[0].isupper()}
+
+
+def naming_nobody(claims: Sequence[Claim], names: Collection[str]) -> list[Claim]:
+    """Those in which none of these names stands, whole or in part; single words count with a capital only."""
+    parts = {part.casefold() for name in names for part in (name, *name.split())}
+    whole = [part for part in parts if " " in part]
+    return [
+        claim
+        for claim in claims
+        if parts.isdisjoint(word.casefold() for word in capitalised(claim.said))
+        and not any(name in claim.said.casefold() for name in whole)
+    ]
 
 
 def risen_claim(memory: Memory, people: frozenset[str], stem: Callable[[str], str]) -> Claim:
@@ -85,6 +111,7 @@ def risen_claim(memory: Memory, people: frozenset[str], stem: Callable[[str], st
     return Claim(
         memory_id=memory.memory_id,
         people=people,
+        said=memory.text,
         general=memory.text,
         sense=sense_of(memory.text, stem),
         kind=memory.kind,
@@ -111,14 +138,16 @@ def generalised(sentence: str) -> str:
 def _claim(memory: Memory, bare: str, sense: Sense) -> Claim:
     actor_id = memory.scope.actor_id or ""
     speaker = (memory.speaker or "").casefold()
+    kind, type_ = _sort_of(bare, memory)
     named = speaker not in promotion_table().generic_speakers and speaker not in ("", actor_id.casefold())
     return Claim(
         memory_id=memory.memory_id,
         people=frozenset({actor_id}),
+        said=bare,
         general=generalised(bare),
         sense=sense,
-        kind=MemoryKind.SEMANTIC if memory.type == MESSAGE else memory.kind,
-        type="fact" if memory.type == MESSAGE else memory.type,
+        kind=kind,
+        type=type_,
         confidence=memory.confidence,
         observed_at=memory.observed_at,
         neutral=_FIRST_PERSON.search(bare) is None,
@@ -127,13 +156,20 @@ def _claim(memory: Memory, bare: str, sense: Sense) -> Claim:
     )
 
 
-def _is_typed_episode(memory: Memory) -> bool:
-    return memory.kind is MemoryKind.EPISODIC and memory.type != MESSAGE
+def _is_general(memory: Memory) -> bool:
+    """Not an episode, and not about the identity, family, health or belongings of the person."""
+    about_person = promotion_table().personal_tags & set(memory.tags)
+    return memory.kind is not MemoryKind.EPISODIC and not about_person
 
 
-def _about_person(memory: Memory) -> set[str]:
-    """The tags of a message are topics of its words; those of a typed memory say what it is about."""
-    return set() if memory.type == MESSAGE else set(memory.tags)
+def _sort_of(sentence: str, memory: Memory) -> tuple[MemoryKind, str]:
+    """Kind and type: those of a typed memory; of a message, what the cue rules make of the sentence."""
+    if memory.type != MESSAGE:
+        return memory.kind, memory.type
+    words = frozenset(_WORD.findall(sentence.casefold()))
+    found = (rule.type for rule in rule_book().waking(words) if rule.pattern.search(sentence))
+    type_ = next((type_ for type_ in found if type_ != "event"), "fact")
+    return MemoryKind.PROCEDURAL if type_ == "procedure" else MemoryKind.SEMANTIC, type_
 
 
 def _without_speaker(memory: Memory) -> str:
@@ -197,7 +233,7 @@ _THINGS_SAID = frozenset({"quote", "lyric", "lyrics", "character", "novel", "mov
 _PART_OF_RULES = frozenset({"if", "until", "whether", "unless", "in case"})
 
 
-def _may_rise(sentence: str, names: Collection[str], *, typed: bool) -> bool:
+def _may_rise(sentence: str, *, typed: bool) -> bool:
     table = promotion_table()
     if len(_WORD.findall(sentence)) < _MIN_WORDS or len(sentence) > _MAX_CHARS:
         return False
@@ -207,25 +243,18 @@ def _may_rise(sentence: str, names: Collection[str], *, typed: bool) -> bool:
         return False
     if not typed and _speaks_of_self(sentence) and not table.habitual.search(sentence):
         return False
-    return not table.own.search(sentence) and not _names_somebody(sentence, names)
+    return not table.own.search(sentence) and not _names_somebody(sentence)
 
 
 def _speaks_of_self(sentence: str) -> bool:
     return re.search(r"\bi(?:'\w+)?\b", sentence, re.IGNORECASE) is not None
 
 
-def _names_somebody(sentence: str, names: Collection[str]) -> bool:
-    words = _CAPITALISED.findall(sentence)
-    capitals = [word.removesuffix("'s").removesuffix("’s") for word in words if word[0].isupper()]
+def _names_somebody(sentence: str) -> bool:
     given_names = promotion_table().given_names
-    if any(word.casefold() in names or word.casefold() in given_names for word in capitals):
+    if any(word.casefold() in given_names for word in capitalised(sentence)):
         return True
-    lowered = sentence.casefold()
-    if any(
-        len(name) > 3 and re.search(rf"\b{re.escape(name)}\b", lowered) for name in names if " " in name or "@" in name
-    ):
-        return True
-    # Two capitalised words may be a product as well as a person: the lists above tell them apart.
+    # Two capitalised words may be a product as well as a person: the list of given names tells them apart.
     return any(each.type == PERSON and " " not in each.name for each in find_entities(sentence))
 
 

@@ -38,17 +38,19 @@ class Words:
     counts: Floats
     idf: Floats
     rarity: Floats
-    """IDF as if SMALL_POOL more texts without the term were there: in a small pool IDF says more of its size."""
+    """What a term counts in coverage: IDF as if SMALL_POOL more texts without the term were there, for in a small pool
+    IDF says more of its size."""
 
     @property
     def ideal(self) -> float:
         """What a row holding every term again and again would get; terms found nowhere count too."""
         return float(self.idf.sum()) or 1.0
 
-    def coverage(self, row: int) -> float:
-        """The part of what was asked, weighed by rarity, that stands in one row."""
-        whole = float(self.rarity.sum())
-        return float(self.rarity[self.counts[:, row] > 0].sum()) / whole if whole else 0.0
+    def coverage(self) -> Floats:
+        """For each row the part of what was asked, weighed by rarity, that stands in it."""
+        whole = float(self.rarity.sum()) or 1.0
+        covered: Floats = (self.rarity / np.float32(whole)) @ (self.counts > 0)
+        return covered
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ class Shape(IntFlag):
     """Help is wanted, so standing wishes and rules apply: "could you", "how should I", "suggest"."""
     SUMMARY = 512
     """Everything about a thing, whoever said it."""
+    PAST = 1024
+    """How things stood before: "previously", "used to", "former"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,19 @@ class Understanding:
 def understand(text: str, *, speakers: Sequence[str], asked_at: datetime) -> Understanding:
     """Read a question asked at `asked_at` among people called `speakers`; any text at all is a legal question."""
     text = text[:MAX_READ_CHARS]
+    if asked_at.tzinfo is None:
+        asked_at = asked_at.replace(tzinfo=UTC)
     mentions = _mentions(text, speakers)
     named = tuple(dict.fromkeys(name for mention in mentions for name in mention.names))
+    windows = _windows(text, asked_at)
+    shape = shape_of(text)
+    if windows and all(window.end <= asked_at.timestamp() for window in windows):
+        shape |= Shape.PAST
     return Understanding(
         speakers=named,
         name_words=tuple(dict.fromkeys(mention.word for mention in mentions)),
-        windows=_windows(text, asked_at),
-        shape=shape_of(text),
+        windows=windows,
+        shape=shape,
         spoken=_from_the_speakers_side(text, mentions, several=_several(mentions)),
     )
 
@@ -173,6 +181,16 @@ _SHAPES = {
         "summar\\w*|overview|recap|zusammenfass\\w*|fasse?|überblick|résum\\w*|résumé|aperçu|resum\\w*",
         "总结|概括|まとめ|要約",
     ),
+    Shape.PAST: _shape_pattern(
+        """
+        before|previous|previously|former|formerly|earlier|originally
+        used? to|in the past|back then|until then|no longer
+        früher\\w*|vorher\\w*|zuvor|damals|ehemalig\\w*|ursprünglich\\w*
+        avant|auparavant|autrefois|ancien\\w*|précédent\\w*|à l'époque
+        antes|anterior\\w*|antigu[oa]s?|previamente|en el pasado|solía\\w*
+        """,
+        "以前|之前|过去|曾经|昔|かつて",
+    ),
 }
 
 
@@ -260,8 +278,6 @@ def _folded(word: str) -> str:
 
 
 def _windows(text: str, asked_at: datetime) -> tuple[Window, ...]:
-    if asked_at.tzinfo is None:
-        asked_at = asked_at.replace(tzinfo=UTC)
     found = (Window(int(date.start.timestamp()), int(date.end.timestamp())) for date in find_dates(text, asked_at))
     return tuple(dict.fromkeys(window for window in found if window.start < window.end))
 

@@ -20,7 +20,7 @@ from memcairn.domain.weights import Calibration, Weights
 MAX_SCORE = 0.989
 """No ordering evidence is certainty: scores stay under 0.99."""
 
-_WITNESSES = 3
+WITNESSES = 3
 """The score of a search is judged by what its first three hits hold."""
 
 _CANDIDATES_PER_HIT = 4
@@ -80,7 +80,8 @@ def rank(
     rows = list(islice(_distinct(pool, _best_first(fused, mask, limit)), limit))
     if not rows:
         return []
-    scores = _calibrated(fused[rows], _confidence(evidence, rows, weights.calibration))
+    seen = len(pool) if query.frequencies is None else max(len(pool), query.frequencies.total)
+    scores = _calibrated(fused[rows], _confidence(evidence, rows, seen, weights.calibration))
     cosines = evidence.cosines
     return [
         Ranked(
@@ -157,15 +158,22 @@ def _distinct(pool: Pool, rows: Iterator[int]) -> Iterator[int]:
             yield row
 
 
-def _confidence(evidence: Evidence, rows: list[int], calibration: Calibration) -> float:
-    """How good the best hit is, whatever the others are: 0..1."""
-    witnesses = rows[:_WITNESSES]
-    coverage = max(evidence.words.coverage(row) for row in witnesses)
+def chance_level(rows: int) -> float:
+    """How the best of so many likenesses grows by chance alone: as the root of the logarithm, the law for the largest
+    of independent normal values (Fisher and Tippett 1928). The same cosine says more among five texts than among
+    five hundred."""
+    return math.sqrt(math.log(max(1, rows)))
+
+
+def _confidence(evidence: Evidence, rows: list[int], seen: int, calibration: Calibration) -> float:
+    """How good the best hit among `seen` rows is, whatever the others are: 0..1."""
+    witnesses = rows[:WITNESSES]
+    coverage = float(evidence.coverage[witnesses].max())
     if evidence.cosines is None or not evidence.cosines.any():
-        logit = calibration.words_only_bias + calibration.words_only_coverage * coverage
+        odds, similarity = calibration.words_only, 0.0
     else:
-        similarity = max(0.0, float(evidence.cosines[witnesses].max()))
-        logit = calibration.bias + calibration.coverage * coverage + calibration.similarity * similarity
+        odds, similarity = calibration.with_vectors, max(0.0, float(evidence.cosines[witnesses].max()))
+    logit = odds.bias + odds.coverage * coverage + odds.chance * chance_level(seen) + odds.similarity * similarity
     return MAX_SCORE / (1.0 + math.exp(-logit))
 
 
@@ -190,4 +198,4 @@ def _explained(evidence: Evidence, weights: Weights, row: int, mask: Bools | Non
             arms[signal] = Arm(place, value, contribution)
         elif value:
             factors[signal] = contribution
-    return Explanation(arms, factors, evidence.words.coverage(row))
+    return Explanation(arms, factors, float(evidence.coverage[row]))

@@ -24,7 +24,7 @@ NEAR_WORDS = 0.45
 """Cosine from which two words stand for each other; more if the embedder finds unlike words nearer than that."""
 FAINT = 0.3
 """Weight of words such as "handle", beside 1 for others."""
-TOLERATED = 0.1
+TOLERATED = 0.06
 """What each of two statements may say that the other does not, as a part of what both say."""
 
 LEAST_SHARED = 3.6

@@ -52,7 +52,10 @@ class MemoryStats:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Whom memories are about, as the memories show it; the times are those at which memories were written."""
+    """Whom memories are about, as the memories show it; the times are those at which memories were written.
+
+    Roles and teams are those that what was said by or to the actor was marked with.
+    """
 
     actor_id: str
     memory_count: int

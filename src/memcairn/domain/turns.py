@@ -44,6 +44,13 @@ class Turns:
             values = values * self.speaks_for_turn
         return np.add.reduceat(values, self.starts, axis=-1)
 
+    def heard(self, counts: Floats) -> Floats:
+        """How often words stand in each turn: in the rows that speak for it, or in what was concluded from them."""
+        summed = self.summed(counts)
+        if self.of_row is None or self.speaks_for_turn is None:
+            return summed
+        return np.maximum(summed, np.maximum.reduceat(counts * ~self.speaks_for_turn, self.starts, axis=-1))
+
     def spread(self, values: Floats) -> Floats:
         """The value of each row's turn; the last axis goes from turns to rows."""
         return values if self.of_row is None else values[..., self.of_row]

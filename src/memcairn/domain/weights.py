@@ -38,6 +38,7 @@ SIGNALS = (
     "standing",
     "typed",
     "outdated",
+    "former",
     "session",
     "after",
     "reply",
@@ -48,15 +49,22 @@ _FILE = "weights.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """How sure the first hits are: a logistic of what part of the question's words they hold and how near in meaning
-    they are, or, in a search without vectors, of the words alone. Every hit gets its share of it."""
+class Logit:
+    """The log odds that one of the first hits is right: a sum of what part of the question's words they hold, what
+    likeness chance alone finds in a scope of that size (`ranking.chance_level`), and how near in meaning they are."""
 
     bias: float
     coverage: float
-    similarity: float
-    words_only_bias: float
-    words_only_coverage: float
+    chance: float
+    similarity: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How sure the first hits are, in a search with vectors or by words alone. Every hit gets its share of it."""
+
+    with_vectors: Logit
+    words_only: Logit
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +109,7 @@ class Weights:
             words=Saturation(**table["words"]),
             near=Saturation(**table["near"]),
             around=Saturation(**table["around"]),
-            calibration=Calibration(**table["calibration"]),
+            calibration=Calibration(**{case: Logit(**logit) for case, logit in table["calibration"].items()}),
             provenance=MappingProxyType(table["provenance"]),
         )
 

@@ -83,12 +83,14 @@ def _write(connection: Connection, deps: Deps, held: Sequence[Job], heard: Seque
         # What was deleted or rewritten meanwhile, or processed by a worker whose lease we took over, has no effect.
         unchanged = events.unchanged(connection, org_id, [each.event for each in of_org])
         waiting = [each for each in of_org if each.event.event_id in unchanged]
+        decisions: list[Decision] = []
         for _actor_id, of_actor in _grouped(waiting, lambda each: each.event.actor_id):
-            _remember(connection, deps, of_actor, now)
+            decisions += _remember(connection, deps, of_actor, now)
+        _promote_later(connection, deps, waiting, decisions)
         events.mark(connection, org_id, [each.event.event_id for each in waiting], EventStatus.COMPLETED, now=now)
 
 
-def _remember(connection: Connection, deps: Deps, heard: Sequence[Heard], now: datetime) -> None:
+def _remember(connection: Connection, deps: Deps, heard: Sequence[Heard], now: datetime) -> list[Decision]:
     """Decide and write what one actor's events mean."""
     org_id, scope = heard[0].event.org_id, effects.scope_of(heard[0].event)
     candidates = [candidate for each in heard for candidate in each.candidates]
@@ -107,18 +109,20 @@ def _remember(connection: Connection, deps: Deps, heard: Sequence[Heard], now: d
     for decision, text, event in zip(decisions, prepared, spoken_in, strict=True):
         _apply(work, decision, text, event)
     work.write()
-    _promote_later(connection, deps, heard, decisions)
+    return decisions
 
 
 def _promote_later(connection: Connection, deps: Deps, heard: Sequence[Heard], decisions: Sequence[Decision]) -> None:
     """What was said in a role or a team may be what others there say too; what was corrected is held no more."""
+    if not heard:
+        return
     org_id = heard[0].event.org_id
     if any(promotion.concerns(each.event) for each in heard):
         touched = [each.memory_id for each in decisions if isinstance(each, Add | Strengthen)]
         promotion.take_note(connection, deps, org_id, list(dict.fromkeys(touched)))
     closed = [each.supersedes for each in decisions if isinstance(each, Add) and each.supersedes is not None]
     if closed:
-        promotion.recheck_closed(connection, deps, org_id, closed)
+        promotion.recheck_around(connection, deps, org_id, closed)
 
 
 def _apply(work: effects.Effects, decision: Decision, prepared: Prepared, event: Event) -> None:

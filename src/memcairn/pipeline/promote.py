@@ -17,11 +17,11 @@ from sqlalchemy import Connection
 from memcairn.core.deps import Deps
 from memcairn.core.indexing import prepare_now
 from memcairn.core.promotion import backers, evidence_for, scopes_supported, stem
-from memcairn.domain.claims import Claim, claims_of, risen_claim
+from memcairn.domain.claims import Claim, capitalised, claims_of, naming_nobody, risen_claim
 from memcairn.domain.ids import new_id
 from memcairn.domain.jobs import Job
 from memcairn.domain.memories import Memory, MemoryStatus
-from memcairn.domain.promotion import Held, Likeness, Rise, Support, decide
+from memcairn.domain.promotion import Decision, Held, Likeness, Rise, Support, decide
 from memcairn.domain.promotion_table import promotion_table
 from memcairn.domain.scopes import Level, Scope, scope_of_key
 from memcairn.domain.sense import Sense, near_words, sense_of
@@ -34,16 +34,17 @@ from memcairn.store.support import Risen, SupportRow, Terms
 PLACES_AT_ONCE = 400
 """Memories read in one run; what is left makes another."""
 COMPARED_WITH = 64
-"""Memories of other people fetched for one new memory: those that share its rarest terms."""
+"""Memories of other people fetched for one new claim."""
+LEAST_SHARED = 0.4
+"""The part of its terms, by rarity, that such a memory has to share: the rest may be said in other words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Memories to be read for a scope, who told each, and names of people in it."""
+    """Memories to be read for a scope, and who told each."""
 
     memories: Sequence[Memory]
     people: Mapping[str, frozenset[str]]
-    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,19 @@ async def promote(deps: Deps, held: Sequence[Job]) -> None:
 
 async def _promote_org(deps: Deps, org_id: str, held: Sequence[Job]) -> None:
     waiting = await deps.db.read(support.unread, org_id, limit=PLACES_AT_ONCE)
+    reader = _Reader()
     outcomes = []
     for scope_key, rows in groupby(waiting, key=lambda row: row.scope_key):
         page = await deps.db.read(_page, org_id, scope_key, [row.memory_id for row in rows])
-        fresh = await asyncio.to_thread(_read_claims, page.fresh)
+        fresh = await asyncio.to_thread(reader.read, page.fresh)
         near = await deps.db.read(_neighbours, org_id, page, fresh)
-        outcomes.append(await asyncio.to_thread(_conclude, deps, page, fresh, near))
+        claims = [*fresh, *await asyncio.to_thread(reader.read, near)]
+        decisions = await asyncio.to_thread(_decide, deps, page, claims)
+        if risen_now := [each.words for each in decisions if isinstance(each, Rise)]:
+            names = await deps.db.read(support.names_among, org_id, scope_key, _capitals(risen_now))
+            if len(nameless := naming_nobody(claims, names)) < len(claims):
+                decisions = await asyncio.to_thread(_decide, deps, page, nameless)
+        outcomes.append(await asyncio.to_thread(_conclude, deps, page, fresh, decisions))
 
     def write(connection: Connection) -> int:
         jobs.finish(connection, held)
@@ -107,7 +115,7 @@ def _page(connection: Connection, org_id: str, scope_key: str, memory_ids: Seque
     reopened = memories.by_ids(connection, org_id, [memory_id for memory_id in memory_ids if memory_id in own])
     return Page(
         scope=scope_of_key(scope_key),
-        fresh=_told(connection, org_id, scope_key, fresh),
+        fresh=_told(connection, org_id, fresh),
         gone=[memory_id for memory_id in others if memory_id not in set(fresh)],
         standing=[Standing(row, _support(connection, org_id, rows.get(row.memory_id, []))) for row in risen_rows],
         unindexed=reopened,
@@ -117,7 +125,7 @@ def _page(connection: Connection, org_id: str, scope_key: str, memory_ids: Seque
     )
 
 
-def _told(connection: Connection, org_id: str, scope_key: str, memory_ids: Sequence[str]) -> Told:
+def _told(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> Told:
     found = [each for each in memories.by_ids(connection, org_id, memory_ids) if each.status is MemoryStatus.ACTIVE]
     groups = [each.memory_id for each in found if each.scope.level is not Level.ACTOR]
     behind = support.of(connection, org_id, groups)
@@ -127,8 +135,7 @@ def _told(connection: Connection, org_id: str, scope_key: str, memory_ids: Seque
         else frozenset().union(*backers(connection, org_id, behind.get(each.memory_id, [])))
         for each in found
     }
-    capitals = {word.strip(".,;:!?'\"()") for each in found for word in each.text.split() if word[0].isupper()}
-    return Told(found, people, frozenset(support.names_among(connection, org_id, scope_key, capitals)))
+    return Told(found, people)
 
 
 def _support(connection: Connection, org_id: str, rows: Sequence[SupportRow]) -> list[Support]:
@@ -138,14 +145,26 @@ def _support(connection: Connection, org_id: str, rows: Sequence[SupportRow]) ->
     ]
 
 
-def _read_claims(told: Told) -> list[Claim]:
-    claims: list[Claim] = []
-    for memory in told.memories:
-        if memory.scope.level is Level.ACTOR:
-            claims += claims_of(memory, stem, told.names)
-        else:
-            claims.append(risen_claim(memory, told.people[memory.memory_id], stem))
-    return claims
+class _Reader:
+    """Reads the claims of memories; one that stands under several scopes is read once in a run."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, list[Claim]] = {}
+
+    def read(self, told: Told) -> list[Claim]:
+        claims: list[Claim] = []
+        for memory in told.memories:
+            if memory.scope.level is not Level.ACTOR:
+                claims.append(risen_claim(memory, told.people[memory.memory_id], stem))
+                continue
+            if memory.memory_id not in self._read:
+                self._read[memory.memory_id] = claims_of(memory, stem)
+            claims += self._read[memory.memory_id]
+        return claims
+
+
+def _capitals(claims: Sequence[Claim]) -> set[str]:
+    return {word for claim in claims for word in capitalised(claim.said)}
 
 
 def _terms_of(claims: Sequence[Claim]) -> dict[str, Terms]:
@@ -156,28 +175,28 @@ def _terms_of(claims: Sequence[Claim]) -> dict[str, Terms]:
 
 
 def _neighbours(connection: Connection, org_id: str, page: Page, fresh: Sequence[Claim]) -> Told:
-    """The memories read before that share the most, and the rarest, terms with each new one."""
-    own = {each.row.memory_id for each in page.standing}
-    new = _terms_of(fresh)
-    others = [memory_id for memory_id in page.terms if memory_id not in own and memory_id not in new]
-    if not others or not new:
+    """The memories read before that share enough of the terms of a new claim, the rarest counting most."""
+    known = {each.row.memory_id for each in page.standing} | {claim.memory_id for claim in fresh}
+    others = [memory_id for memory_id in page.terms if memory_id not in known]
+    if not others:
         return Told((), {})
-    lengths = [len(page.terms[memory_id]) for memory_id in others]
     flat = np.concatenate([page.terms[memory_id] for memory_id in others])
-    owners = np.repeat(np.arange(len(others)), lengths)
+    owners = np.repeat(np.arange(len(others)), [len(page.terms[memory_id]) for memory_id in others])
     values, places, counts = np.unique(flat, return_inverse=True, return_counts=True)
     rarity = np.log1p(len(others) / counts)
     chosen: set[int] = set()
-    for its in new.values():
-        shared = np.isin(values, its)
+    for claim in fresh:
+        terms = term_ids(sorted(claim.sense.keys))
+        shared = np.isin(values, terms)
+        unshared = (len(terms) - int(shared.sum())) * np.log1p(len(others))
         scores = np.bincount(owners, weights=(rarity * shared)[places], minlength=len(others))
+        enough = LEAST_SHARED * (float(rarity[shared].sum()) + unshared)
         best = np.argsort(-scores, kind="stable")[:COMPARED_WITH]
-        chosen.update(int(at) for at in best if scores[at] > 0)
-    return _told(connection, org_id, page.scope.key, [others[at] for at in sorted(chosen)])
+        chosen.update(int(at) for at in best if scores[at] >= enough)
+    return _told(connection, org_id, [others[at] for at in sorted(chosen)])
 
 
-def _conclude(deps: Deps, page: Page, fresh: Sequence[Claim], near: Told) -> Outcome:
-    claims = [*fresh, *_read_claims(near)]
+def _decide(deps: Deps, page: Page, claims: Sequence[Claim]) -> list[Decision]:
     held = [
         Held(
             memory_id=each.row.memory_id,
@@ -189,11 +208,15 @@ def _conclude(deps: Deps, page: Page, fresh: Sequence[Claim], near: Told) -> Out
         for each in page.standing
     ]
     likeness = _likeness(deps, [*(claim.sense for claim in claims), *(each.sense for each in held)])
-    decisions = decide(claims, held, evidence_for(deps, page.scope), likeness, new_id=new_id)
+    return decide(claims, held, evidence_for(deps, page.scope), likeness, new_id=new_id)
+
+
+def _conclude(deps: Deps, page: Page, fresh: Sequence[Claim], decisions: Sequence[Decision]) -> Outcome:
     texts = [each.words.general for each in decisions if isinstance(each, Rise)]
     texts += [memory.text for memory in page.unindexed]
     nothing = term_ids([])
-    terms = {each.memory_id: nothing for each in (*page.fresh.memories, *page.unindexed)} | _terms_of(fresh)
+    terms = {each.memory_id: nothing for each in page.fresh.memories} | _terms_of(fresh)
+    terms |= {each.memory_id: term_ids(sorted(sense_of(each.text, stem).keys)) for each in page.unindexed}
     prepared = dict(zip(texts, prepare_now(deps, texts), strict=True))
     return Outcome(page.scope, page.gone, terms, decisions, prepared, page.unindexed)
 

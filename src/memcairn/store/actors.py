@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 from memcairn.domain.scopes import Level
 from memcairn.domain.statistics import Actor
-from memcairn.store.schema import actor_tallies
+from memcairn.store.batches import chunks
+from memcairn.store.schema import actor_tallies, events
 
 SORTS: Mapping[str, tuple[ColumnElement[Any], bool]] = {
     "first_memory_desc": (actor_tallies.c.first_memory_at, True),
@@ -26,6 +27,15 @@ class ActorMark:
 
     value: datetime | str
     actor_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    role_ids: set[str]
+    team_ids: set[str]
+
+
+_NONE = _Groups(set(), set())
 
 
 def page(
@@ -76,6 +86,7 @@ def _behind(column: ColumnElement[Any], after: ActorMark, *, descending: bool) -
 
 
 def _actors(connection: Connection, org_id: str, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Actor]:
+    groups = _groups(connection, org_id, [row.actor_id for row in rows])
     return [
         Actor(
             actor_id=row.actor_id,
@@ -84,8 +95,22 @@ def _actors(connection: Connection, org_id: str, rows: Sequence[Row[*tuple[Any, 
             first_memory_at=row.first_memory_at,
             last_memory_at=row.last_memory_at,
             scope_levels=(Level.ACTOR.value,),
-            role_ids=(),
-            team_ids=(),
+            role_ids=sorted(groups.get(row.actor_id, _NONE).role_ids),
+            team_ids=sorted(groups.get(row.actor_id, _NONE).team_ids),
         )
         for row in rows
     ]
+
+
+def _groups(connection: Connection, org_id: str, actor_ids: Sequence[str]) -> dict[str, _Groups]:
+    """The roles and teams that what was said by or to each actor was marked with."""
+    found: dict[str, _Groups] = {}
+    marked = (events.c.deleted_at.is_(None), or_(events.c.role_id.is_not(None), events.c.team_id.is_not(None)))
+    columns = (events.c.actor_id, events.c.role_id, events.c.team_id)
+    for chunk in chunks(actor_ids):
+        mine = (events.c.org_id == org_id, events.c.actor_id.in_(chunk))
+        for row in connection.execute(select(*columns).where(*mine, *marked).distinct()):
+            groups = found.setdefault(row.actor_id, _Groups(set(), set()))
+            groups.role_ids.update([row.role_id] if row.role_id is not None else ())
+            groups.team_ids.update([row.team_id] if row.team_id is not None else ())
+    return found

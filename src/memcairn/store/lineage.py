@@ -36,6 +36,28 @@ def known_by_ids(connection: Connection, org_id: str, memory_ids: Sequence[str])
     return [KnownMemory(each, compared[each.memory_id].digest, compared[each.memory_id].value) for each in found]
 
 
+def standing_alone(
+    connection: Connection, org_id: str, memory_ids: Sequence[str], *, without: Collection[str]
+) -> set[str]:
+    """Those that rest on events of `without` only, fill no slot, and neither replaced nor were replaced by another.
+
+    They are most of all memories: nothing more has to be known of them to let them go.
+    """
+    sources = memories.source_ids(connection, org_id, memory_ids)
+    alone = [each for each in memory_ids if all(event_id in without for event_id in sources.get(each, ()))]
+    replaced = successors(connection, org_id, alone)
+    found: set[str] = set()
+    for chunk in chunks([each for each in alone if each not in replaced]):
+        statement = select(memory_rows.c.memory_id).where(
+            memory_rows.c.org_id == org_id,
+            memory_rows.c.memory_id.in_(chunk),
+            memory_rows.c.slot_key.is_(None),
+            memory_rows.c.supersedes.is_(None),
+        )
+        found.update(connection.execute(statement).scalars())
+    return found
+
+
 def link(connection: Connection, org_id: str, memory_id: str) -> Link | None:
     statement = select(memory_rows.c.memory_id, memory_rows.c.supersedes, memory_rows.c.deleted_at).where(
         memory_rows.c.org_id == org_id, memory_rows.c.memory_id == memory_id

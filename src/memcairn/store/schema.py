@@ -156,6 +156,7 @@ sessions = Table(
 )
 
 _PENDING = text("status = 'pending'")
+_GROUPED = text("deleted_at IS NULL AND (role_id IS NOT NULL OR team_id IS NOT NULL)")
 
 counters = Table(
     "counters",
@@ -196,6 +197,15 @@ events = Table(
     Index(None, "org_id", "digest", "created_at"),
     Index(None, "org_id", "created_at", "position", "event_id"),
     Index(None, "org_id", "actor_id", "created_at"),
+    Index(
+        "ix_events_groups",
+        "org_id",
+        "actor_id",
+        "role_id",
+        "team_id",
+        sqlite_where=_GROUPED,
+        postgresql_where=_GROUPED,
+    ),
     Index("ix_events_pending", "org_id", "created_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
     Index("ix_events_deleted", "org_id", "deleted_at", sqlite_where=_DELETED, postgresql_where=_DELETED),
 )

@@ -8,17 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
-from memcairn.domain.claims import PRIVATE
+from memcairn.domain.claims import PRIVATE, marked_private
 from memcairn.domain.conversations import ANONYMOUS
 from memcairn.domain.events import EventKind
 from memcairn.domain.jobs import JobStatus, NewJob, Task
 from memcairn.domain.memories import MemoryStatus
 from memcairn.domain.scopes import Level, Scope
 from memcairn.store import jobs
+from memcairn.store import memories as memories_store
 from memcairn.store.batches import chunks
 from memcairn.store.dialect import upsert
-from memcairn.store.schema import events, memories, memory_groups, memory_sources, memory_support, users
+from memcairn.store.schema import events, memories, memory_groups, memory_history, memory_sources, memory_support, users
 from memcairn.store.schema import jobs as job_rows
+
+DELETED_BY_HAND = "deleted"
+"""The change in the history of a memory that somebody has deleted, itself and not what it was read from."""
 
 Terms = NDArray[np.uint32]
 
@@ -219,26 +223,58 @@ def carried(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> d
     return found
 
 
-def outdated(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> set[str]:
-    """Those whose event also gave a memory that was superseded since: their words say what no longer holds."""
-    beside = memory_sources.alias()
-    found: set[str] = set()
-    for chunk in chunks(memory_ids):
+def held_back(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> set[str]:
+    """Those whose live event also gave a memory that was superseded, marked private or deleted by hand since.
+
+    What somebody said is in the message and in what was read out of it: taking back one of them takes back the words.
+    """
+    said_in = memories_store.source_ids(connection, org_id, memory_ids)
+    read_from = _read_from(connection, org_id, list({event_id for its in said_in.values() for event_id in its}))
+    return {
+        memory_id
+        for memory_id, event_ids in said_in.items()
+        if any(read_from.get(event_id, frozenset()) - {memory_id} for event_id in event_ids)
+    }
+
+
+def _read_from(connection: Connection, org_id: str, event_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Event to the memories read from it that say it no more."""
+    found: dict[str, frozenset[str]] = {}
+    columns = (memories.c.memory_id, memories.c.status, memories.c.tags, memories.c.metadata, memories.c.deleted_at)
+    for chunk in chunks(event_ids):
         statement = (
-            select(memory_sources.c.memory_id)
+            select(memory_sources.c.event_id, *columns)
             .join(
-                beside, and_(beside.c.org_id == memory_sources.c.org_id, beside.c.event_id == memory_sources.c.event_id)
+                memories,
+                and_(memories.c.org_id == memory_sources.c.org_id, memories.c.memory_id == memory_sources.c.memory_id),
             )
-            .join(memories, and_(memories.c.org_id == beside.c.org_id, memories.c.memory_id == beside.c.memory_id))
-            .where(memory_sources.c.org_id == org_id, memory_sources.c.memory_id.in_(chunk))
-            .where(memories.c.status == MemoryStatus.SUPERSEDED.value, memories.c.deleted_at.is_(None))
+            .where(memory_sources.c.org_id == org_id, memory_sources.c.event_id.in_(chunk))
+        )
+        rows = connection.execute(statement).all()
+        by_hand = _deleted_by_hand(connection, org_id, [row.memory_id for row in rows if row.deleted_at is not None])
+        for row in rows:
+            closed = row.status == MemoryStatus.SUPERSEDED.value or marked_private(row.tags, row.metadata)
+            if closed if row.deleted_at is None else row.memory_id in by_hand:
+                found[row.event_id] = found.get(row.event_id, frozenset()) | {row.memory_id}
+    return found
+
+
+def _deleted_by_hand(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for chunk in chunks(list(dict.fromkeys(memory_ids))):
+        statement = select(memory_history.c.memory_id).where(
+            memory_history.c.org_id == org_id,
+            memory_history.c.memory_id.in_(chunk),
+            memory_history.c.change == DELETED_BY_HAND,
         )
         found.update(connection.execute(statement).scalars())
     return found
 
 
 def names_among(connection: Connection, org_id: str, scope_key: str, words: Collection[str]) -> set[str]:
-    """Names of people: of users called by one of these words, and of everybody who said something under a scope."""
+    """Names of people that may stand among these words: of users called so, and of who spoke under a scope."""
+    if not words:
+        return set()
     found: set[str] = set()
     for chunk in chunks(sorted(words)):
         statement = select(users.c.first_name, users.c.last_name).where(
@@ -248,9 +284,8 @@ def names_among(connection: Connection, org_id: str, scope_key: str, words: Coll
     speakers = (
         select(memories.c.speaker)
         .join(memory_groups, _same_memory())
-        .where(
-            memory_groups.c.org_id == org_id, memory_groups.c.scope_key == scope_key, memories.c.speaker.is_not(None)
-        )
+        .where(memory_groups.c.org_id == org_id, memory_groups.c.scope_key == scope_key)
+        .where(memories.c.speaker.is_not(None))
     )
     found.update(connection.execute(speakers.distinct()).scalars())
     return found

@@ -202,22 +202,28 @@ def _write_facets(connection: Connection, org_id: str, facets: Mapping[FacetKey,
 
 
 def _write_actors(connection: Connection, org_id: str, actors: Mapping[str, ActorSum]) -> None:
-    for actor_id, each in sorted(actors.items()):
+    ordered = sorted(actors.items())
+    _add_to_actors(connection, org_id, [item for item in ordered if not item[1].lost_some])
+    for actor_id, each in ordered:
         if each.lost_some:
             _recount_actor(connection, org_id, actor_id, each)
-        elif each.count:
-            _add_to_actor(connection, org_id, actor_id, each)
 
 
-def _add_to_actor(connection: Connection, org_id: str, actor_id: str, added: ActorSum) -> None:
-    statement = upsert(connection, actor_tallies).values(
-        org_id=org_id,
-        actor_id=actor_id,
-        memory_count=added.count,
-        active_count=added.active,
-        first_memory_at=added.first,
-        last_memory_at=added.last,
-    )
+def _add_to_actors(connection: Connection, org_id: str, added: Sequence[tuple[str, ActorSum]]) -> None:
+    if not added:
+        return
+    rows = [
+        {
+            "org_id": org_id,
+            "actor_id": actor_id,
+            "memory_count": each.count,
+            "active_count": each.active,
+            "first_memory_at": each.first,
+            "last_memory_at": each.last,
+        }
+        for actor_id, each in added
+    ]
+    statement = upsert(connection, actor_tallies)
     kept, new = actor_tallies.c, statement.excluded
     connection.execute(
         statement.on_conflict_do_update(
@@ -232,7 +238,8 @@ def _add_to_actor(connection: Connection, org_id: str, actor_id: str, added: Act
                     (new.last_memory_at > kept.last_memory_at, new.last_memory_at), else_=kept.last_memory_at
                 ),
             },
-        )
+        ),
+        rows,
     )
 
 

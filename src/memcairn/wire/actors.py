@@ -8,7 +8,10 @@ ActorSort = Literal["first_memory_desc", "first_memory_asc", "last_memory_desc",
 
 
 class Actor(Response):
-    """Whom memories are about. The times are those at which its first and last memory were written."""
+    """Whom memories are about. The times are those at which its first and last memory were written.
+
+    `role_ids` and `team_ids` are those that what was said by or to the actor was marked with.
+    """
 
     actor_id: str
     memory_count: int

@@ -32,7 +32,7 @@ class Door:
         return await self.client.request(method, f"/memsy{path}", headers=headers, **options)
 
     async def get(self, path: str, **query: Any) -> httpx2.Response:
-        return await self.ask("GET", path, params=query)
+        return await self.ask("GET", path, params=query or None)
 
     async def post(self, path: str, body: Any = None) -> httpx2.Response:
         return await self.ask("POST", path, json=body)

@@ -1,6 +1,6 @@
 """Who is asking, decided before a byte of the body is read."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from fastapi import Request, Security
 from fastapi.security import HTTPBearer
@@ -54,10 +54,11 @@ def presented_key(request: Request) -> str | None:
     return key.strip()
 
 
-def needs(scope: KeyScope) -> Callable[[Request], Principal]:
+def needs(scope: KeyScope) -> Callable[[Request], Awaitable[Principal]]:
     """A dependency that gives the principal, or raises Forbidden when its key lacks `scope`."""
 
-    def principal_with_scope(request: Request) -> Principal:
+    # A coroutine that awaits nothing: the framework would send a plain function to a thread, for each request anew.
+    async def principal_with_scope(request: Request) -> Principal:
         principal: Principal = request.state.principal
         principal.require(scope)
         return principal

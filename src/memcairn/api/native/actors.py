@@ -1,6 +1,5 @@
 """Whom the memories are about."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -39,5 +38,13 @@ async def get_actor(request: Request, actor_id: str, principal: Reader) -> Respo
 
 
 def _view(actor: Actor) -> wire.Actor:
-    lists = {name: list(getattr(actor, name)) for name in ("scope_levels", "role_ids", "team_ids")}
-    return wire.Actor(**(asdict(actor) | lists))
+    return wire.Actor(
+        actor_id=actor.actor_id,
+        memory_count=actor.memory_count,
+        active_memory_count=actor.active_memory_count,
+        first_memory_at=actor.first_memory_at,
+        last_memory_at=actor.last_memory_at,
+        scope_levels=list(actor.scope_levels),
+        role_ids=list(actor.role_ids),
+        team_ids=list(actor.team_ids),
+    )

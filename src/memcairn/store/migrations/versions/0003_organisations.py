@@ -26,6 +26,14 @@ def upgrade() -> None:
         sqlite_where=where,
         postgresql_where=where,
     )
+    where = sa.text("deleted_at IS NULL AND (role_id IS NOT NULL OR team_id IS NOT NULL)")
+    op.create_index(
+        "ix_events_groups",
+        "events",
+        ["org_id", "actor_id", "role_id", "team_id"],
+        sqlite_where=where,
+        postgresql_where=where,
+    )
     _count_what_is_there()
 
 
