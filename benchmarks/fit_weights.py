@@ -42,11 +42,11 @@ START = {
     "meaning": 0.5, "meaning_whole": 0.1, "meaning_near": 0.15, "meaning_around": 0.2,
     "speaker": 0.8, "date": 0.4, "afterwards": 0.1, "latest": 0.1, "told": 0.3, "people": 0.5, "standing": 0.2,
     "asks": -0.15, "short": -0.15, "dated": 0.05, "personal": 0.05, "remark": -0.05, "head": 0.15, "opening": 0.15,
-    "when": 0.1, "how_many": 0.1, "list": 0.05, "typed": 0.2, "outdated": -1.2,
-    "former": 0.6,
+    "when": 0.1, "how_many": 0.1, "list": 0.05, "typed": 0.2, "outdated": -0.5,
+    "former": 0.6, "replaced": -1.0,
     "session": 0.2, "after": 0.1, "reply": 0.2,
 }  # fmt: skip
-NOT_FITTED = ("words", "typed", "outdated", "former")
+NOT_FITTED = ("words", "typed", "outdated", "former", "replaced")
 """The scale of all the others, and what no set here can tell."""
 MOST = 1.2
 """No signal may weigh more: past it, evidence turns into a filter."""

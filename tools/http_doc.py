@@ -38,7 +38,8 @@ every field and limit at `/docs`, and as OpenAPI at `/openapi.json`.
 - Times are ISO 8601; one without a zone is UTC. [Filters](filters.md) on metadata and the block of
   [context](context.md) have pages of their own.
 
-The routes of zep-python lie under `/zep`, see [its page](../how-to/zep-python.md).
+The routes of other clients lie under `/zep` and `/memsy`: [zep-python](../how-to/zep-python.md),
+[Memsy](../how-to/memsy.md).
 """
 
 NO_KEY = "–"

@@ -1,5 +1,6 @@
 """Sessions and their messages over HTTP."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -254,3 +255,18 @@ class TestPurge:
         await client.delete("/v1/sessions/s1")
 
         assert (await client.post("/v1/purge", json={"older_than_seconds": 3600})).json()["counts"] == {}
+
+
+async def test_a_running_server_purges_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memcairn.app.FIRST_PURGE_SECONDS", 0.05)
+    async with running(Settings(data_dir=tmp_path, database_url=None, purge_interval=60)) as server:
+        headers = {"Authorization": f"Bearer {server.first_key}"}
+        transport = httpx2.ASGITransport(app=server.app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://t", headers=headers) as client:
+            await add(client, "s1", "hello")
+            await client.delete("/v1/sessions/s1")
+
+            # The id is free only when the row is gone.
+            async with asyncio.timeout(10):
+                while (await client.post("/v1/sessions", json={"session_id": "s1"})).status_code != 201:
+                    await asyncio.sleep(0.02)

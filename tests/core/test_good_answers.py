@@ -118,7 +118,13 @@ TALKS = (
     ),
     Talk(
         "Spanish",
-        [["Inés: Vivo en Granada con mi hermana.", "Inés: Trabajo en un hospital.", "Inés: Mi perro se llama Trueno."]],
+        [
+            [
+                "Inés: Vivo en Granada con mi hermana.",
+                "Inés: Trabajo como enfermera en un hospital.",
+                "Inés: Mi perro se llama Trueno.",
+            ]
+        ],
         {"¿Dónde trabaja Inés?": "hospital", "¿Cómo se llama el perro de Inés?": "Trueno"},
         ["¿Cuánto cuesta el billete de tren?", "¿Quién ganó el partido?"],
     ),

@@ -204,6 +204,13 @@ async def test_each_key_has_its_own_account_and_none_of_another_org(deps: Deps, 
         await key_usage(deps, Principal("elsewhere", "k", principal.scopes), "mine")
 
 
+async def test_tokens_of_background_work_count_for_the_org_and_for_no_key(deps: Deps, principal: Principal) -> None:
+    deps.meter.note_of_org(ORG, Dimension.LLM_TOKENS, 120, NOW)
+    await write_usage(deps)
+
+    assert await used(deps, principal) == {Dimension.LLM_TOKENS: 120}
+
+
 async def test_usage_is_for_admins(deps: Deps) -> None:
     reader = Principal(ORG, "k", frozenset({KeyScope.READ, KeyScope.WRITE}))
 

@@ -13,10 +13,10 @@ from tests.vendor.environments import NotInstallableError, python_with
 
 DOCS = ROOT / "docs"
 PAGES = [DOCS / "tutorial.md", *sorted((DOCS / "how-to").glob("*.md"))]
-OF_ZEP = DOCS / "how-to" / "zep-python.md"
-ZEP = "zep-python==1.5.0"
+VENDORS = {"zep-python.md": "zep-python==1.5.0", "memsy.md": "memsy==0.3.5"}
+"""Pages whose programs run in the environment of another client."""
 
-IN_PYTHON = [page for page in PAGES if page != OF_ZEP and examples(page, "python")]
+IN_PYTHON = [page for page in PAGES if page.name not in VENDORS and examples(page, "python")]
 IN_BASH = [page for page in PAGES if examples(page, "bash")]
 
 
@@ -58,13 +58,16 @@ def test_the_requests_of_the_readme_are_answered(beside: Path, server: ServerPro
 
 
 @pytest.mark.slow
-def test_what_is_shown_of_zep_runs_with_its_client(tmp_path: Path, server: ServerProcess) -> None:
+@pytest.mark.parametrize(("page", "client"), VENDORS.items())
+def test_what_is_shown_of_another_client_runs_with_it(
+    page: str, client: str, tmp_path: Path, server: ServerProcess
+) -> None:
     try:
-        python = python_with(ZEP)
+        python = python_with(client)
     except NotInstallableError as error:
-        pytest.skip(f"{ZEP} cannot be installed here: {error}")
+        pytest.skip(f"{client} cannot be installed here: {error}")
 
-    run_python(examples(OF_ZEP, "python"), tmp_path, url=server.url, key=KEY, python=str(python))
+    run_python(examples(DOCS / "how-to" / page, "python"), tmp_path, url=server.url, key=KEY, python=str(python))
 
 
 class TestLinks:

@@ -13,7 +13,7 @@ from typing import Any
 from memcairn.domain.candidates import MESSAGE
 from memcairn.domain.entities import PERSON, find_entities
 from memcairn.domain.memories import Memory, MemoryKind
-from memcairn.domain.promotion_table import promotion_table
+from memcairn.domain.promotion_table import PromotionTable, promotion_table
 from memcairn.domain.rules import RuleBook, acknowledgements, rule_book
 from memcairn.domain.sense import Sense, sense_of
 from memcairn.domain.sensitive import carries_personal_data
@@ -79,9 +79,9 @@ def claims_of(memory: Memory, stem: Callable[[str], str]) -> list[Claim]:
         return []
     claims = []
     for sentence in _stated(_without_speaker(memory), rule_book(), typed=typed):
-        if not _may_rise(sentence, typed=typed):
-            continue
         bare = _bare(sentence)
+        if not _may_rise(bare, typed=typed):
+            continue
         sense = sense_of(bare, stem)
         if len(sense.keys) >= _MIN_KEYS:
             claims.append(_claim(memory, bare, sense))
@@ -239,11 +239,16 @@ def _may_rise(sentence: str, *, typed: bool) -> bool:
         return False
     if is_acknowledgement(sentence, acknowledgements()) or carries_personal_data(sentence):
         return False
-    if table.personal.search(sentence) or table.passing.search(sentence) or table.pointing.search(sentence):
+    if any(pattern.search(sentence) for pattern in _not_general(table)):
         return False
     if not typed and _speaks_of_self(sentence) and not table.habitual.search(sentence):
         return False
-    return not table.own.search(sentence) and not _names_somebody(sentence)
+    return not _names_somebody(sentence)
+
+
+def _not_general(table: PromotionTable) -> tuple[re.Pattern[str], ...]:
+    """What is personal or somebody's own, passes or has passed, points at something, or is talk between two people."""
+    return table.personal, table.own, table.passing, table.past, table.pointing, table.talk, table.addressed
 
 
 def _speaks_of_self(sentence: str) -> bool:

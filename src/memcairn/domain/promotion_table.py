@@ -31,6 +31,9 @@ class PromotionTable:
     personal: re.Pattern[str]
     habitual: re.Pattern[str]
     own: re.Pattern[str]
+    talk: re.Pattern[str]
+    past: re.Pattern[str]
+    addressed: re.Pattern[str]
     passing: re.Pattern[str]
     pointing: re.Pattern[str]
     leaders: re.Pattern[str]
@@ -68,6 +71,9 @@ def promotion_table() -> PromotionTable:
         personal=pattern("personal"),
         habitual=pattern("habitual"),
         own=pattern("own"),
+        talk=pattern("talk"),
+        past=pattern("past"),
+        addressed=pattern("addressed"),
         passing=pattern("passing"),
         pointing=pattern("pointing"),
         leaders=pattern("leaders"),

@@ -23,6 +23,9 @@ MAX_SCORE = 0.989
 WITNESSES = 3
 """The score of a search is judged by what its first three hits hold."""
 
+_BEHIND = 0.95
+"""The part of a statement's sum that the words it has replaced may reach at most."""
+
 _CANDIDATES_PER_HIT = 4
 _TOP_OF_SESSION = 4.0
 """Exponent of the mean over a session: high enough that a few good turns speak for it, not its length."""
@@ -96,14 +99,26 @@ def rank(
 
 
 def fuse(evidence: Evidence, weights: Weights) -> Floats:
-    """The weighted sum per row; adds the signals that rest on it (`second_look`) to the evidence."""
+    """The weighted sum per row; adds the signals that rest on it (`second_look`, `replaced`) to the evidence."""
     total = np.zeros(evidence.words.counts.shape[1], dtype=np.float32)
     for signal, column in evidence.columns.items():
         total += np.float32(weights[signal]) * column
     for signal, column in second_look(total, evidence, weights).items():
         evidence.columns[signal] = column
         total += np.float32(weights[signal]) * column
+    if weights["replaced"] and evidence.replaced:
+        evidence.columns["replaced"] = column = _ahead_of_what_holds(total, evidence.replaced)
+        total += np.float32(weights["replaced"]) * column
     return total
+
+
+def _ahead_of_what_holds(total: Floats, replaced: Mapping[int, Ints]) -> Floats:
+    """How far superseded words stand ahead of a place right behind the best statement that has replaced them."""
+    ahead = np.zeros_like(total)
+    for row, statements in replaced.items():
+        if len(statements):
+            ahead[row] = max(0.0, total[row] - _BEHIND * total[statements].max())
+    return ahead
 
 
 def second_look(total: Floats, evidence: Evidence, weights: Weights) -> dict[str, Floats]:

@@ -4,16 +4,15 @@ A signal is a column of numbers in 0..1 with its best row at 1 where it is relat
 row, and a signal with nothing to say about a question is absent.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from memcairn.domain.lexical import Frequencies, TermIds, Words, bm25, count_words
 from memcairn.domain.pool import Pool, Trait
 from memcairn.domain.query import Shape, Understanding
-from memcairn.domain.turns import Bools, Floats, Turns, around, turns_of
+from memcairn.domain.turns import Bools, Floats, Ints, Turns, around, turns_of
 from memcairn.domain.weights import Weights
 
 AFTERWARDS_SECONDS = 21 * 86_400
@@ -43,8 +42,6 @@ _TRAITS = {
     "personal": Trait.PERSONAL,
     "remark": Trait.REMARK,
 }
-_TIME_BITS = 24
-"""What was said in the same second is ordered by its position, of which so many bits are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +71,8 @@ class Evidence:
     turns: Turns
     asks: Floats
     """Per turn: 1 if it ends with a question."""
+    replaced: Mapping[int, Ints]
+    """Rows of superseded words, and for each the rows that say what holds now; none if the past is asked for."""
 
 
 def gather(pool: Pool, query: RankQuery, weights: Weights) -> Evidence:
@@ -92,11 +91,14 @@ def gather(pool: Pool, query: RankQuery, weights: Weights) -> Evidence:
                 columns[signal] = column
     columns |= _trait_columns(pool, query.understanding.shape, weights)
     columns |= _statement_columns(pool, coverage, turns, weights)
-    columns |= _outdated_columns(pool, words, query.understanding.shape, weights)
+    replaced = _replacements(pool, words)
+    outdated = _outdated_columns(pool, words, replaced, query.understanding.shape)
+    columns |= {signal: column for signal, column in outdated.items() if weights[signal] and column.any()}
     columns |= _place_columns(pool, turns, weights)
     last_rows = np.append(turns.starts[1:], len(pool)) - 1
     asks = ((pool.traits[last_rows] & Trait.QUESTION) != 0).astype(np.float32)
-    return Evidence(columns, words, coverage, cosines, turns, asks)
+    in_force = {} if query.understanding.shape & Shape.PAST else replaced
+    return Evidence(columns, words, coverage, cosines, turns, asks, in_force)
 
 
 def _word_columns(pool: Pool, words: Words, turns: Turns, weights: Weights) -> dict[str, Floats]:
@@ -245,34 +247,41 @@ def _statement_columns(pool: Pool, coverage: Floats, turns: Turns, weights: Weig
     return {"typed": (typed & (coverage > 0) & (coverage >= most)).astype(np.float32)}
 
 
-def _outdated_columns(pool: Pool, words: Words, shape: Shape, weights: Weights) -> dict[str, Floats]:
-    """Superseded words stand back where the question is about the present, and forward where it is about the past."""
+def _replacements(pool: Pool, words: Words) -> Mapping[int, Ints]:
+    """For each outdated row that holds a word of the question, the later statements of its speaker that hold it too.
+
+    A long text may be outdated in one thing it says and still be the only one to say another.
+    """
     outdated = (pool.traits & Trait.OUTDATED) != 0
-    signal = "former" if shape & Shape.PAST else "outdated"
-    if not weights[signal] or not outdated.any():
+    if not outdated.any():
         return {}
     held = words.counts > 0
-    meant = _renewed(pool, held, outdated)
-    if signal == "outdated":
-        meant |= ~held.any(axis=0)
-    return {signal: (outdated & meant).astype(np.float32)}
+    statements = np.flatnonzero(~outdated & ((pool.traits & Trait.TYPED) != 0) & held.any(axis=0))
+    replacing = {}
+    for row in np.flatnonzero(outdated & held.any(axis=0)):
+        by_same = pool.speakers[statements] == pool.speakers[row]
+        same_words = held[held[:, row]][:, statements].any(axis=0)
+        replacing[int(row)] = statements[by_same & same_words & _said_after(pool, statements, row)]
+    return replacing
 
 
-def _renewed(pool: Pool, held: NDArray[np.bool_], outdated: Bools) -> Bools:
-    """Rows that hold a word of the question which their speaker has used again since, in a row that is not outdated.
+def _said_after(pool: Pool, rows: Ints, row: np.intp) -> Bools:
+    at, moment = pool.occurred_at[rows], pool.occurred_at[row]
+    after: Bools = (at > moment) | ((at == moment) & (pool.positions[rows] > pool.positions[row]))
+    return after
 
-    A long text may be outdated in one thing it says and be the only one to say another. `held` is terms x rows.
-    """
-    said = (pool.occurred_at << _TIME_BITS) + np.clip(pool.positions, 0, (1 << _TIME_BITS) - 1)
-    renewed = np.zeros(len(pool), dtype=np.bool_)
-    last = np.empty(len(pool.speaker_names) + 1, dtype=np.int64)
-    for holding in held:
-        last.fill(-1)
-        live = np.flatnonzero(holding & ~outdated)
-        # A negative code, of nobody known, is the last of the array.
-        np.maximum.at(last, pool.speakers[live], said[live])
-        renewed |= holding & (last[pool.speakers] > said)
-    return renewed
+
+def _outdated_columns(pool: Pool, words: Words, replaced: Mapping[int, Ints], shape: Shape) -> dict[str, Floats]:
+    """Superseded words stand forward where the question is about the past; where it is not, and no word of it tells
+    which part of them is meant, a little back."""
+    columns = {}
+    if shape & Shape.PAST:
+        columns["former"] = np.zeros(len(pool), dtype=np.float32)
+        columns["former"][[row for row, rows in replaced.items() if len(rows)]] = 1
+    else:
+        outdated = (pool.traits & Trait.OUTDATED) != 0
+        columns["outdated"] = (outdated & ~words.counts.any(axis=0)).astype(np.float32)
+    return columns
 
 
 def _place_columns(pool: Pool, turns: Turns, weights: Weights) -> dict[str, Floats]:

@@ -42,8 +42,9 @@ SIGNALS = (
     "session",
     "after",
     "reply",
+    "replaced",
 )
-"""Every signal, in the order explanations list them; the last three are computed from the sum of the others."""
+"""Every signal, in the order explanations list them; the last four are computed from the sum of the others."""
 
 _FILE = "weights.json"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Table, and_, delete, insert, or_, select, update
 
 from memcairn.domain.groups import Group, GroupKind
 from memcairn.store.schema import roles, teams
@@ -48,12 +48,6 @@ def page(
         statement = statement.where(or_(table.c.created_at > after.created_at, tie))
     statement = statement.order_by(table.c.created_at, table.c[key]).limit(limit).offset(skip)
     return [_group(kind, row) for row in connection.execute(statement)]
-
-
-def count(connection: Connection, org_id: str, kind: GroupKind) -> int:
-    table, _ = _of(kind)
-    statement = select(func.count()).select_from(table).where(table.c.org_id == org_id)
-    return connection.execute(statement).scalar_one()
 
 
 def change(connection: Connection, org_id: str, kind: GroupKind, group_id: str, values: Mapping[str, Any]) -> int:

@@ -15,14 +15,14 @@ async def org(do: Caller) -> Facts:
     made = await do(orgs, "create", org_id, "Harbour", "ships")
     manual = await do(orgs, "update", org_id, promotion_prompt="Only ships.", name="Port")
     again = await do.refusal(orgs, "create", org_id, "Harbour", "ships")
-    listed = await do(orgs, "list")
+    listed, got = await do(orgs, "list"), await do(orgs, "get", org_id)
     regenerated = await do(orgs, "regenerate_prompt", org_id)
     seen = {
         "before": before,
         "made": [made.org_id == org_id, made.name, made.focus, "Harbour" in made.promotion_prompt, made.prompt_meta],
         "times": bool(datetime.fromisoformat(made.created_at) and datetime.fromisoformat(made.updated_at)),
         "manual": [manual.promotion_prompt, manual.name, manual.prompt_meta],
-        "listed": listed == [manual] == [await do(orgs, "get", org_id)],
+        "listed": listed == [manual] == [got],
         "regenerated": ["Port" in regenerated.promotion_prompt, regenerated.prompt_meta],
         "again": again,
         "foreign": await do.refusal(orgs, "get", do.places["other_org"]),

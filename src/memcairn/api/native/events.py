@@ -19,6 +19,7 @@ router = APIRouter(prefix="/v1/events", tags=["events"], route_class=KeyedRoute,
 
 Reader = Annotated[Principal, Depends(needs(KeyScope.READ))]
 Writer = Annotated[Principal, Depends(needs(KeyScope.WRITE))]
+Admin = Annotated[Principal, Depends(needs(KeyScope.ADMIN))]
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key")]
 IdFilter = Annotated[str | None, Query(min_length=1, max_length=MAX_ID_CHARS)]
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from memcairn.api.native.access import KeyedRoute, bearer, services_of
 from memcairn.api.native.answers import answer
-from memcairn.api.native.purge import Admin
+from memcairn.api.native.events import Admin
 from memcairn.api.native.usage import UsageMoment, series_fields
 from memcairn.core import keys as core
 from memcairn.core.usage import key_usage

@@ -6,8 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from memcairn.api.native.access import KeyedRoute, bearer, services_of
 from memcairn.api.native.answers import answer
-from memcairn.api.native.events import Reader
-from memcairn.api.native.purge import Admin
+from memcairn.api.native.events import Admin, Reader
 from memcairn.core import orgs as core
 from memcairn.domain.groups import Org
 from memcairn.wire import orgs as wire

@@ -1,19 +1,16 @@
 """Removing for good what was deleted."""
 
 from datetime import timedelta
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
-from memcairn.api.native.access import KeyedRoute, bearer, needs, services_of
+from memcairn.api.native.access import KeyedRoute, bearer, services_of
 from memcairn.api.native.answers import answer
+from memcairn.api.native.events import Admin
 from memcairn.core.purge import purge
-from memcairn.domain.keys import KeyScope, Principal
 from memcairn.wire.purge import PurgeRequest, PurgeResponse
 
 router = APIRouter(prefix="/v1/purge", tags=["purge"], route_class=KeyedRoute, dependencies=[bearer])
-
-Admin = Annotated[Principal, Depends(needs(KeyScope.ADMIN))]
 
 
 @router.post("", operation_id="purge", response_model=PurgeResponse)

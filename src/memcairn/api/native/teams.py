@@ -6,8 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from memcairn.api.native.access import KeyedRoute, bearer, services_of
 from memcairn.api.native.answers import answer
-from memcairn.api.native.events import IdempotencyKey, Reader
-from memcairn.api.native.purge import Admin
+from memcairn.api.native.events import Admin, IdempotencyKey, Reader
 from memcairn.core import groups as core
 from memcairn.core.idempotency import repeatable_request
 from memcairn.domain.groups import Group, GroupKind

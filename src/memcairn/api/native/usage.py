@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from memcairn.api.native.access import KeyedRoute, bearer, services_of
 from memcairn.api.native.answers import answer
-from memcairn.api.native.purge import Admin
+from memcairn.api.native.events import Admin
 from memcairn.core import usage as core
 from memcairn.domain.usage import Dimension, Granularity
 from memcairn.wire import usage as wire
