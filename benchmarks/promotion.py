@@ -4,11 +4,11 @@
 
 200 people in 8 roles and 5 teams talk to their assistants; every message carries the role and the team of the person.
 40 facts are shared: 24 by people of one role, 10 by people of one team, 6 across roles. Each is told by four to eight
-people (six to twelve for the org), in one of six or seven wordings (`shared_facts.json`: other word order, synonyms,
-negated forms, first person and impersonal), mostly with small talk around it. 2,000 facts are private: about the person,
-or about a piece of work nobody else speaks of, many in the same sentence pattern as those of others. Beside them stand
-facts that only look shared: told by two people, told by one person ten times, marked private, or with a phone number.
-The real pipeline runs with the default embedder and no LLM.
+people (by four to six of each of three roles for the org), in one of six or seven wordings (`shared_facts.json`: other
+word order, synonyms, negated forms, first person and impersonal), mostly with small talk around it. 2,000 facts are
+private: about the person, or about a piece of work nobody else speaks of, many in the same sentence pattern as those of
+others. Beside them stand facts that only look shared: told by two people, told by one person ten times, marked private,
+or with a phone number. The real pipeline runs with the default embedder and no LLM.
 """
 
 import argparse
@@ -101,7 +101,8 @@ GREETINGS = ("", "", "", "Morning! ", "Hi there. ", "Okay. ", "Quick one. ")
 
 COLOURS = "red blue green yellow black white orange purple grey brown".split()
 PLACES = (
-    "kitchen,archive,reception,garage,basement,meeting room,print room,server room,store room,hallway,workshop,mail room"
+    "kitchen,archive,reception,garage,basement,meeting room,print room,server room,store room,hallway,workshop,"
+    "mail room"
 ).split(",")
 COMPANIES = (
     "Acme Globex Initech Umbra Hooli Vandelay Soylent Wonka Tyrell Stark Wayne Oscorp Cyberdyne Gringotts Duff Zorin"
@@ -118,6 +119,21 @@ RELATIVES = "sister brother wife husband son daughter mother father cousin boss"
 NAMES = "Ada Ben Cleo Dan Eva Finn Gus Hana Ivo Jule Kai Lea Mio Nele Otis Pia Rui Sina Tom Uma".split()
 CITIES = "Lisbon Porto Graz Lyon Turin Ghent Riga Malmo Bergen Leeds Cork Brno Gdansk Split Basel".split()
 STREETS = "Birch Cedar Maple Linden Willow Chestnut Poplar Elm Rowan Alder".split()
+
+PATTERNS: Sequence[tuple[Any, ...]] = (
+    ("The key to the {} cabinet lies in the {}.", COLOURS, PLACES),
+    ("The {1} workshop with {0} is on {2}.", COMPANIES, TOPICS, DAYS),
+    ("We keep the {} folders in the {}.", TOPICS, PLACES),
+    ("I prefer {} {}.", DRINKS, MOMENTS),
+    ("My {} is called {}.", RELATIVES, NAMES),
+    ("My {1} lives in {0}.", CITIES, RELATIVES),
+    ("I live at {1} {0} Street.", STREETS, range(2, 22)),
+    ("My {} deploy failed on {}.", TOPICS, DAYS),
+    ("The {1} draft needs {0} more pages.", range(2, 20), TOPICS),
+    ("The {} marker means that the {} page is done.", COLOURS, TOPICS),
+    ("My locker has the number {}.", range(1_000, 1_200)),
+    ("I always have {1} before the {0} call.", TOPICS, DRINKS),
+)
 
 SEVERAL: Sequence[str] = (
     "The hotline of the cleaning service is +49 30 5550 1734.",
@@ -197,30 +213,9 @@ def _keep_private(world: World) -> None:
 
 def _private_statements() -> Iterator[str]:
     """More than enough statements, no two equal; those of one pattern differ in a word or two."""
-    for one, other in product(COLOURS, PLACES):
-        yield f"The key to the {one} cabinet lies in the {other}."
-    for company, topic, day in product(COMPANIES, TOPICS, DAYS):
-        yield f"The {topic} workshop with {company} is on {day}."
-    for topic, place in product(TOPICS, PLACES):
-        yield f"We keep the {topic} folders in the {place}."
-    for drink, moment in product(DRINKS, MOMENTS):
-        yield f"I prefer {drink} {moment}."
-    for relative, name in product(RELATIVES, NAMES):
-        yield f"My {relative} is called {name}."
-    for city, relative in product(CITIES, RELATIVES):
-        yield f"My {relative} lives in {city}."
-    for street, number in product(STREETS, range(2, 22)):
-        yield f"I live at {number} {street} Street."
-    for topic, day in product(TOPICS, DAYS):
-        yield f"My {topic} deploy failed on {day}."
-    for number, topic in product(range(2, 20), TOPICS):
-        yield f"The {topic} draft needs {number} more pages."
-    for colour, topic in product(COLOURS, TOPICS):
-        yield f"The {colour} marker means that the {topic} page is done."
-    for number in range(1_000, 1_200):
-        yield f"My locker has the number {number}."
-    for topic, drink in product(TOPICS, DRINKS):
-        yield f"I always have {drink} before the {topic} call."
+    for pattern, *values in PATTERNS:
+        for chosen in product(*values):
+            yield pattern.format(*chosen)
 
 
 async def run(seed: int, *, verbose: bool) -> None:
@@ -299,11 +294,13 @@ def _report(world: World, found: Sequence[Found], *, verbose: bool) -> None:
             print(f"shared facts at the right {level.value:4}: {hits} of {len(facts)}")
     private = [each for each in found if any(fact.startswith("private") for fact in each.facts)]
     mixed = [each for each in found if len(each.facts) > 1]
-    wider = [each for each in found if each.memory.scope.key != world.right.get(next(iter(each.facts)))]
+    wider = [each for each in found if world.right.get(next(iter(each.facts))) not in ("org", each.memory.scope.key)]
     print(f"recall of shared facts at the right level: {len(at_right_level) / len(world.right):.3f}")
     print(f"private facts promoted: {len(private)}")
     print(f"memories that mix facts: {len(mixed)}")
-    print(f"memories risen: {len(found)}, of which beside the level of their fact too: {len(wider)}")
+    print(
+        f"memories risen: {len(found)}, of which to a team or the org because enough people there tell it: {len(wider)}"
+    )
     if verbose:
         for each in found:
             print(f"  {each.memory.scope.key:18} {each.memory.confidence:.2f} {each.memory.text}  {dict(each.facts)}")

@@ -90,7 +90,7 @@ class ConversationModel(RuleBasedStateMachine):
     def run(self, task: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(task)
 
-    def refused(self, task: Coroutine[Any, Any, Any], error: type[Exception]) -> bool:
+    def refused(self, task: Coroutine[Any, Any, Any], error: type[Exception] | tuple[type[Exception], ...]) -> bool:
         try:
             self.run(task)
         except error:
@@ -129,7 +129,7 @@ class ConversationModel(RuleBasedStateMachine):
     @rule(session_id=SESSIONS, user_id=st.none() | USERS, metadata=st.none() | METADATA)
     def create_session(self, session_id: str, user_id: str | None, metadata: dict[str, Any] | None) -> None:
         task = sessions.create_session(self.deps, PRINCIPAL, session_id, user_id=user_id, metadata=metadata)
-        refused = self.refused(task, (Conflict, NotFound))  # type: ignore[arg-type]  # `except` takes several
+        refused = self.refused(task, (Conflict, NotFound))
 
         assert refused == (session_id in self.sessions or (user_id is not None and user_id not in self.users))
         if not refused:

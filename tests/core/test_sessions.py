@@ -270,7 +270,7 @@ class TestWhatWasSuperseded:
         indexed = await rows(deps, "SELECT memory_id, traits & :outdated FROM index_rows", outdated=Trait.OUTDATED)
         assert home.memory_id in {row[0] for row in indexed}
         assert {row[1] for row in indexed} == {0}
-        assert await found(deps, principal, "Where does Ann live?") == ["I live in Lisbon."]
+        assert await found(deps, principal, "Where does Ann live?") == ["Ann lives in Lisbon"]
 
     async def test_it_stays_closed_while_something_later_still_contradicts(
         self, deps: Deps, principal: Principal

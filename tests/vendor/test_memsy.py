@@ -102,7 +102,16 @@ TYPED: Mapping[str, Facts] = {
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def forced() -> Iterator[ForcedAnswers]:
+    """What gives the refusals of FORCED, and counts how often each was asked for."""
+    answers = ForcedAnswers(FORCED)
+    answers.start()
+    yield answers
+    answers.stop()
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory, forced: ForcedAnswers) -> Iterator[dict[str, str]]:
     """Addresses and keys the scenarios need: a server of two orgs, and others for what is better not done to it."""
     with ExitStack() as stack:
 
@@ -115,20 +124,13 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
                 found["other_key"] = _make_org(folder)
             return f"{server.url}/memsy"
 
-        forced = ForcedAnswers(FORCED)
-        forced.start()
-        stack.callback(forced.stop)
         found = {"key": KEY, "org": "default", "other_org": OTHER_ORG, "closed": f"http://127.0.0.1:{_closed_port()}"}
         found |= {"forced": forced.url, "forced_codes": " ".join(FORCED)}
         found["url"] = serve("open", keys_per_org=str(KEYS_PER_ORG))
         found["spent"] = serve("spent", quota_api_calls="0")
         found["hasty"] = serve("hasty", rate_limit_per_minute="1")
         found["free"] = serve("free", memsy_plan="free")
-        _FORCED_BY_URL[forced.url] = forced
         yield found
-
-
-_FORCED_BY_URL: dict[str, ForcedAnswers] = {}
 
 
 def _make_org(folder: Path) -> str:
@@ -151,14 +153,13 @@ def version(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def report(places: dict[str, str], version: str) -> Mapping[str, Any]:
+def report(places: dict[str, str], forced: ForcedAnswers, version: str) -> Mapping[str, Any]:
     """What every scenario saw with one version of the client."""
     try:
         python = python_with(version)
     except NotInstallableError as error:
         pytest.skip(f"{version} cannot be installed here: {error}")
-    asked = _FORCED_BY_URL[places["forced"]].asked
-    asked.clear()
+    forced.asked.clear()
     done = subprocess.run(
         [str(python), "-m", "tests.vendor.memsy.run", json.dumps(places)],
         cwd=REPOSITORY,
@@ -170,7 +171,7 @@ def report(places: dict[str, str], version: str) -> Mapping[str, Any]:
     )
     assert done.returncode == 0, done.stderr
     seen: Mapping[str, Any] = json.loads(done.stdout)
-    return {**seen, "asked": dict(asked)}
+    return {**seen, "asked": dict(forced.asked)}
 
 
 @pytest.fixture(params=["plain", "awaited"])
@@ -313,8 +314,8 @@ def test_what_has_risen_is_found_by_role_and_team_whatever_the_session(facts: Se
         assert seen["for_role"] == ["role"]
         assert seen["for_team"] == ["team"]
         assert seen["for_neither"] == []
-        assert seen["in_a_session"] == ["role", "team"]
-        assert seen["outside_a_session"] == ["role", "team"]
+        assert seen["in_a_session"] == ["role"]
+        assert seen["outside_a_session"] == ["team"]
 
 
 def test_being_found_makes_a_memory_stronger(facts: Seen) -> None:

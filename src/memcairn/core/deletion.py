@@ -36,7 +36,7 @@ async def prepared_for(deps: Deps, org_id: str, find: Callable[[Connection], Seq
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """How many live events were hidden, and what went for good with them: index rows, and links of memories that stay."""
+    """How many live events were hidden, and what went for good with them: index rows, links of memories that stay."""
 
     events: int
     index_rows: int

@@ -113,8 +113,8 @@ def _why(scope: Scope, actors: int, count: int, needed: int) -> str:
         return "It belongs to one actor; nobody else has to agree with it."
     if scope.level is Level.ORG:
         return (
-            f"{count} roles or teams hold it, {actors} different people in all; two of them are needed, each with "
-            f"{needed} people of its own."
+            f"{count} roles or teams hold it, {actors} different people in all; two are needed, each with {needed} "
+            "people of its own."
         )
     owner = scope.role_id or scope.team_id
     return (

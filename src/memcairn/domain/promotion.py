@@ -33,13 +33,13 @@ class Evidence:
     def suffices(self, backers: Sequence[frozenset[str]]) -> bool:
         """Whether these memories, each told by some people, are enough.
 
-        Two groups count when each of them could hold the statement on people of its own: a role and a team that are
-        the same three people are not two voices.
+        Two groups count when each of them has enough people who are not in the other: a role and a team of the same
+        people are not two voices.
         """
         if not self.of_groups:
             return len(frozenset().union(*backers)) >= self.min_people
-        held = [people for people in backers if len(people) >= self.min_people]
-        return any(len(one | other) >= 2 * self.min_people for one, other in combinations(held, 2))
+        pairs = combinations(backers, 2)
+        return any(min(len(one - other), len(other - one)) >= self.min_people for one, other in pairs)
 
 
 @dataclass(frozen=True, slots=True)

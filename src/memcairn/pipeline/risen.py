@@ -82,10 +82,7 @@ class _Work:
         if not evidence_for(self.deps, self.outcome.scope).suffices([each.people for each in left]):
             return False
         if rise.words.memory_id not in {each.memory_id for each in left}:
-            # Its words were taken back in the meantime: the others are looked at again.
-            support.read_again(
-                self.connection, self.org_id, [each.memory_id for each in left], scope_key=self.outcome.scope.key
-            )
+            self._look_again(left)  # its words were taken back in the meantime
             return False
         memory = self._memory(rise)
         digest = digest_of(memory.text, memory.scope.key)
@@ -106,11 +103,15 @@ class _Work:
         known = {row.supporting_memory_id for row in held}
         added = [each for each in self._still(decision.support) if each.memory_id not in known]
         found = memories.by_ids(self.connection, self.org_id, [decision.memory_id])
-        if not added or not (found or held):
+        if not added:
+            return
+        here = {each.memory_id for each in support.risen(self.connection, self.org_id, self.outcome.scope.key)}
+        if decision.memory_id not in here:  # withdrawn in the meantime
+            self._look_again(added)
             return
         self._add_support(decision.memory_id, added)
-        if not found:
-            return  # deleted by hand: it swallows what agrees with it
+        if not found:  # deleted by hand: it swallows what agrees with it
+            return
         known_people = {row.actor_id for row in held}
         if any(not each.people <= known_people for each in added):
             strength = reinforced_strength(found[0].strength)
@@ -118,6 +119,10 @@ class _Work:
             self._note(decision.memory_id, "strengthened", _reason(added, self.outcome.scope))
         if self.outcome.scope.level is not Level.ORG:
             support.read_again(self.connection, self.org_id, [decision.memory_id], scope_key=ORG_KEY)
+
+    def _look_again(self, given: Sequence[Support]) -> None:
+        ids = [each.memory_id for each in given]
+        support.read_again(self.connection, self.org_id, ids, scope_key=self.outcome.scope.key)
 
     def _yield(self, decision: Yield) -> None:
         ids = [decision.memory_id] if decision.to is None else [decision.memory_id, decision.to]

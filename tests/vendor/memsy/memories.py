@@ -5,9 +5,17 @@ import time
 from datetime import datetime
 from typing import Any
 
-from tests.vendor.memsy.caller import Caller, until
+from tests.vendor.memsy.caller import VERSION, Caller, until
 
 Facts = dict[str, Any]
+
+HABITS = (
+    "We always board the ship at the north gate.",
+    "We always paint the hull with red lead.",
+    "We always count the life jackets before sailing.",
+    "We always log the fuel at midnight.",
+)
+"""One per version and colour: what the roles of several agree on would rise further, to the org."""
 
 
 def has_sessions(do: Caller) -> bool:
@@ -130,7 +138,7 @@ async def search(do: Caller) -> Facts:
         "good_enough_for_the_old_threshold": best.score >= 0.3,
         "within_bounds": all(0 <= each.score <= 0.99 for each in [*mine, *everyone]),
         "descending": [each.score for each in mine] == sorted((each.score for each in mine), reverse=True),
-        "own": {each.metadata["actor_id"] for each in mine} == {who},
+        "own": {each.metadata["actor_id"] for each in mine if each.metadata["scope"]["level"] == "actor"} == {who},
         "everyones": {who, other} <= {each.metadata["actor_id"] for each in everyone},
         "limit": len(response.results),
         "counted": [_counts(response), _rate(response)],
@@ -174,13 +182,13 @@ async def sessions(do: Caller) -> Facts:
 async def promotion(do: Caller) -> Facts:
     """What three people of a role and a team say rises, and is nobody's and of no conversation any more."""
     role, team, talk = do.id("pilots"), do.id("north"), do.id("bridge")
-    said = "We always board the ship at the north gate."
+    said = _habit(do)
     for person in ("una", "vic", "wim"):
         await do.say(said, actor_id=do.id(person), session_id=f"{talk}-{person}", role_id=role, team_id=team)
     await do.say("I moved to Lisbon.", actor_id=do.id("una"), session_id=f"{talk}-una", role_id=role, team_id=team)
 
     async def risen() -> list[Any]:
-        listed = (await do(do.data.memories, "list", search="north gate", limit=200)).items
+        listed = (await do(do.data.memories, "list", search=said[3:-1], limit=200)).items
         return [each for each in listed if role == each.scope.role_id or team == each.scope.team_id]
 
     shared = await until(risen, lambda memories: {each.scope.level for each in memories} >= {"role", "team"})
@@ -194,23 +202,26 @@ async def promotion(do: Caller) -> Facts:
     return seen
 
 
+def _habit(do: Caller) -> str:
+    return HABITS[2 * (VERSION == "0.3.0") + do.awaited]
+
+
 async def _promoted_in_searches(do: Caller, role: str, team: str, session_id: str) -> Facts:
     async def levels(**options: Any) -> list[str]:
         options = {"actor_id": do.id("newcomer"), "limit": 100} | options
-        results = [each for each in await found(do, "Where do we board the ship?", **options)]
+        results = await found(do, _habit(do), **options)
         mine = [
             each for each in results if {role, team} & {each.metadata["scope"][key] for key in ("role_id", "team_id")}
         ]
         assert all(each.session_id is None for each in mine)
         return sorted({each.metadata["scope"]["level"] for each in mine})
 
-    both = {"role_ids": [role], "team_ids": [team]}
     return {
         "for_role": await levels(role_ids=[role]),
         "for_team": await levels(team_ids=[team]),
         "for_neither": await levels(),
-        "in_a_session": await levels(session_id=session_id, **both),
-        "outside_a_session": await levels(exclude_session_id=session_id, **both),
+        "in_a_session": await levels(session_id=session_id, role_ids=[role]),
+        "outside_a_session": await levels(exclude_session_id=session_id, team_ids=[team]),
     }
 
 

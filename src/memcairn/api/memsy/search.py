@@ -11,7 +11,7 @@ from memcairn.core.search import SearchQuery, search
 
 
 async def post_search(call: Call) -> Response:
-    """The best memories, best first: of the actor, the roles and teams named and the org, or of all without an actor."""
+    """The best memories, best first: of the actor, the roles and teams named and the org, or of all of them."""
     body = await call.object()
     guard_org(call, body)
     wanted = fitting(Search, body)
