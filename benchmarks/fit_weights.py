@@ -192,7 +192,7 @@ def pool_of(turns: Sequence[dict[str, Any]]) -> Pool:
 
 def query_of(text: str, asked_at: int, pool: Pool) -> RankQuery:
     found = understand(text, speakers=pool.speaker_names, asked_at=datetime.fromtimestamp(asked_at, UTC))
-    terms = analyse_query(text, drop=found.name_words)
+    terms = analyse_query(text, drop=(*found.name_words, *found.time_words))
     return RankQuery(
         terms=[term_ids(term.alternatives) for term in terms],
         vector=np.asarray(embedder().embed([found.spoken], norm=True), dtype=np.float32)[0],

@@ -223,6 +223,7 @@ TALKS = (
         {
             "Where does Gil live?": "Seville",
             "Where does Gil live now?": "Seville",
+            "What city does Gil live in at the moment?": "Seville",
             "Where did Gil live before?": "Malmo",
             "What is below Gil's flat, a fish market?": "fish market",
         },

@@ -53,6 +53,20 @@ def test_the_words_that_named_somebody_are_handed_back() -> None:
 
 
 @pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("Where does she live now?", ("now",)),
+        ("What does she do at the moment?", ("at", "the", "moment")),
+        ("Wo hat sie früher gewohnt?", ("früher",)),
+        ("¿Dónde vive ahora?", ("ahora",)),
+        ("Which present did she know of?", ()),
+    ],
+)
+def test_words_that_say_now_or_then_are_handed_back(question: str, words: tuple[str, ...]) -> None:
+    assert read(question).time_words == words
+
+
+@pytest.mark.parametrize(
     ("question", "spoken"),
     [
         ("What is Margarethe's hobby?", "What is my hobby?"),

@@ -147,7 +147,7 @@ def _rank(
     vector = index_query.vectors[0] if index_query.vectors else None
     if understanding.spoken and understanding.spoken != query.text:
         vector = deps.embedder.embed([understanding.spoken])[0]
-    terms = analyse_query(query.text, drop=understanding.name_words)
+    terms = analyse_query(query.text, drop=(*understanding.name_words, *understanding.time_words))
     rank_query = RankQuery(
         terms=[term_ids(term.alternatives) for term in terms],
         vector=vector,

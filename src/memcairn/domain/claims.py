@@ -84,7 +84,8 @@ def claims_of(memory: Memory, stem: Callable[[str], str]) -> list[Claim]:
             continue
         sense = sense_of(bare, stem)
         if len(sense.keys) >= _MIN_KEYS:
-            claims.append(_claim(memory, bare, sense))
+            corrects = rule_book().corrections.search(sentence) is not None
+            claims.append(_claim(memory, bare, sense, corrects=corrects))
     return claims[:MAX_CLAIMS]
 
 
@@ -135,7 +136,7 @@ def generalised(sentence: str) -> str:
     return text if text.endswith((".", "!", "…")) else text + "."
 
 
-def _claim(memory: Memory, bare: str, sense: Sense) -> Claim:
+def _claim(memory: Memory, bare: str, sense: Sense, *, corrects: bool) -> Claim:
     actor_id = memory.scope.actor_id or ""
     speaker = (memory.speaker or "").casefold()
     kind, type_ = _sort_of(bare, memory)
@@ -151,7 +152,7 @@ def _claim(memory: Memory, bare: str, sense: Sense) -> Claim:
         confidence=memory.confidence,
         observed_at=memory.observed_at,
         neutral=_FIRST_PERSON.search(bare) is None,
-        corrects=rule_book().corrections.search(bare) is not None,
+        corrects=corrects,
         utterance=f"{speaker}|{bare.casefold()}" if named else None,
     )
 

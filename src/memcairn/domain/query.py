@@ -58,12 +58,14 @@ class Window:
 class Understanding:
     """What was found in a question.
 
-    `speakers` are known names as the caller spelled them; `name_words` are the words of the question that named them
-    (leave them out of the lexical query); `spoken` is the question from the speakers' side, for the embedder.
+    `speakers` are known names as the caller spelled them; `name_words` are the words of the question that named them,
+    `time_words` those that say no more than now or then (leave both out of the lexical query); `spoken` is the question
+    from the speakers' side, for the embedder.
     """
 
     speakers: tuple[str, ...] = ()
     name_words: tuple[str, ...] = ()
+    time_words: tuple[str, ...] = ()
     windows: tuple[Window, ...] = ()
     shape: Shape = field(default=Shape(0))
     spoken: str = ""
@@ -83,6 +85,7 @@ def understand(text: str, *, speakers: Sequence[str], asked_at: datetime) -> Und
     return Understanding(
         speakers=named,
         name_words=tuple(dict.fromkeys(mention.word for mention in mentions)),
+        time_words=tuple(dict.fromkeys(word for phrase in _NOW_OR_THEN.findall(text) for word in phrase.split())),
         windows=windows,
         shape=shape,
         spoken=_from_the_speakers_side(text, mentions, several=_several(mentions)),
@@ -192,6 +195,15 @@ _SHAPES = {
         "以前|之前|过去|曾经|昔|かつて",
     ),
 }
+# An answer seldom repeats them: "I moved to Oslo" tells where one lives now.
+_NOW_OR_THEN = _shape_pattern(
+    """
+    now|currently|nowadays|presently|at the moment|these days|previously|formerly
+    jetzt|derzeit|zurzeit|momentan|aktuell|heutzutage|früher|vorher|zuvor|damals
+    maintenant|actuellement|en ce moment|auparavant|autrefois
+    ahora|actualmente|en este momento|antes|previamente|anteriormente
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,9 @@ def opposition(one: Sense, other: Sense, vectors: Vectors, near: float = NEAR_WO
         return Opposition.DENIED if _aligned(one, other, vectors, near) >= AGREED else None
     if len(one.fixed) != len(other.fixed) or len(one.fixed - other.fixed) != 1 or _denied(one, other):
         return None
-    return Opposition.CHANGED if _aligned(one, other, vectors, near) >= AGREED else None
+    # What they say differently stands in the same place of both: they share that, too.
+    least = LEAST_SHARED - 2.0
+    return Opposition.CHANGED if _aligned(one, other, vectors, near, least=least) >= AGREED else None
 
 
 def near_words(vectors: Vectors) -> float:
@@ -143,7 +145,7 @@ def _crossed(
     return len(one[0] & other[1]) + len(one[1] & other[0]) > straight
 
 
-def _aligned(one: Sense, other: Sense, vectors: Vectors, near: float) -> float:
+def _aligned(one: Sense, other: Sense, vectors: Vectors, near: float, *, least: float = LEAST_SHARED) -> float:
     """The weighted part of the words of both that the other has too; 0 if each says something of its own."""
     shared = one.weights.keys() & other.weights.keys()
     matched = 2.0 * sum(one.weights[term] for term in shared)
@@ -156,8 +158,8 @@ def _aligned(one: Sense, other: Sense, vectors: Vectors, near: float) -> float:
             right.discard(theirs)
     alone_left, alone_right = sum(one.weights[term] for term in left), sum(other.weights[term] for term in right)
     matched += 2.0 * len(one.fixed & other.fixed)
-    least, most = sorted((alone_left, alone_right))
-    if matched < LEAST_SHARED or (least > TOLERATED * matched / 2.0 and most > FAINT):
+    less, more = sorted((alone_left, alone_right))
+    if matched < least or (less > TOLERATED * matched / 2.0 and more > FAINT):
         return 0.0
     return matched / (matched + alone_left + alone_right)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from memcairn.domain.clock import FrozenClock
+from memcairn.domain.keys import KeyScope
 from tests.api.memsy.conftest import Door
 from tests.build import ORG
 
@@ -47,6 +48,26 @@ async def test_a_memory_nobody_knows_is_not_found_and_a_name_that_is_no_uuid_is_
     no_uuid = await door.get("/console/memories/mem_1")
 
     assert (unknown.status_code, no_uuid.status_code) == (404, 422)
+
+
+async def test_a_memory_that_has_risen_tells_how_many_people_it_rests_on(door: Door) -> None:
+    for person in ("una", "vic", "wim"):
+        await door.say("We always board the ship at the north gate.", actor_id=person, role_id="pilots")
+    await door.work()
+    [risen] = [
+        each
+        for each in (await door.json("/console/memories"))["items"]
+        if each["scope"] == {"level": "role", "actor_id": None, "role_id": "pilots", "team_id": None}
+    ]
+    reader = await door.key_with(KeyScope.READ)
+
+    lineage = (await door.json(f"/console/memories/{risen['memory_id']}"))["payload"]["lineage"]
+    to_reader = (await door.ask("GET", f"/console/memories/{risen['memory_id']}", key=reader)).json()
+
+    assert (lineage["actors"], lineage["needed"]) == (3, 3)
+    assert len(lineage["supporting_memory_ids"]) == lineage["memories"] == 3
+    assert to_reader["payload"]["lineage"] == lineage | {"supporting_memory_ids": None}
+    assert not any(name in str(to_reader) for name in ("una", "vic", "wim"))
 
 
 async def test_memories_are_filtered(door: Door) -> None:

@@ -8,14 +8,16 @@ from starlette.responses import JSONResponse, Response
 from memcairn.api.memsy.call import Call
 from memcairn.api.memsy.errors import RefusalError, invalid
 from memcairn.api.memsy.values import Json
-from memcairn.api.memsy.views import actor_view, event_view, memory_view, stats_view
+from memcairn.api.memsy.views import actor_view, event_view, lineage_view, memory_view, stats_view
 from memcairn.core.actors import DEFAULT_SORT, actors_from, get_actor
 from memcairn.core.events import EventFilter, events_from
+from memcairn.core.lineage import lineage
 from memcairn.core.memories import MemoryFilter, get_memory, memories_from
 from memcairn.core.statistics import memory_stats
 from memcairn.domain.errors import NotFound
 from memcairn.domain.events import EventKind
 from memcairn.domain.memories import MemoryKind, MemoryStatus
+from memcairn.domain.scopes import Level
 
 MEMORY_SORTS = ("observed_at_desc", "observed_at_asc", "strength_desc", "confidence_desc", "created_at_desc")
 ACTOR_SORTS = ("first_memory_desc", "first_memory_asc", "last_memory_desc", "actor_id_asc")
@@ -41,14 +43,18 @@ async def list_memories(call: Call) -> Response:
 
 
 async def get_one_memory(call: Call) -> Response:
-    """422 for an id that is no UUID, 404 for one that is unknown."""
+    """422 for an id that is no UUID, 404 for one that is unknown. One that has risen tells its lineage as payload."""
     given = call.path("memory_id")
     try:
         memory_id = str(uuid.UUID(given))
     except ValueError:
         raise invalid(f"A memory's id is a UUID; {given[:64]!r} is none.") from None
     memory = await get_memory(call.deps, call.principal, memory_id)
-    return JSONResponse(memory_view(memory, call.deps.clock.now()))
+    shown = memory_view(memory, call.deps.clock.now())
+    if memory.scope.level is not Level.ACTOR:
+        its_lineage = lineage_view(await lineage(call.deps, call.principal, memory_id))
+        shown["payload"] = (shown["payload"] or {}) | {"lineage": its_lineage}
+    return JSONResponse(shown)
 
 
 async def get_stats(call: Call) -> Response:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from memcairn.api.memsy.values import RAW, Json, maybe_zulu, zulu
+from memcairn.core.lineage import Lineage
 from memcairn.core.search import Hit
 from memcairn.domain.events import Event
 from memcairn.domain.groups import Group, GroupKind, Org
@@ -81,6 +82,21 @@ def memory_view(memory: Memory, now: datetime) -> Json:
         "observed_at": zulu(memory.observed_at),
         "created_at": zulu(memory.created_at),
         "updated_at": zulu(memory.updated_at),
+    }
+
+
+def lineage_view(lineage: Lineage) -> Json:
+    """Who counts, when and why; the memories behind it are named to admin keys alone."""
+    return {
+        "actors": lineage.actors,
+        "memories": lineage.memories,
+        "needed": lineage.needed,
+        "since": zulu(lineage.since),
+        "last_support_at": zulu(lineage.last_support_at),
+        "why": lineage.why,
+        "supporting_memory_ids": (
+            None if lineage.supporting_memory_ids is None else list(lineage.supporting_memory_ids)
+        ),
     }
 
 
