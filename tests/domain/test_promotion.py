@@ -1,7 +1,9 @@
 """What several people hold in common, and what stays with one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations, count
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,10 +37,10 @@ def stem(word: str) -> str:
     return analyse(word)[0]
 
 
-def said(text: str, actor_id: str = "ann", **fields: object) -> list[Claim]:
+def said(text: str, actor_id: str = "ann", **fields: Any) -> list[Claim]:
     """The claims of a message of that actor."""
     memory = make(Memory, text=text, type="message", scope=actor_scope(actor_id), speaker=actor_id)
-    return claims_of(make(Memory, **{name: getattr(memory, name) for name in Memory.__slots__} | fields), stem)
+    return claims_of(replace(memory, **fields), stem)
 
 
 def each_says(*texts: str, start: int = 1, day: int = 1) -> list[Claim]:
@@ -51,9 +53,8 @@ def concluded(claims: Sequence[Claim], held: Sequence[Held] = (), evidence: Evid
     return decide(claims, held, evidence or Evidence(3), Likeness(), new_id=lambda: f"risen-{next(names)}")
 
 
-def held_from(rise: Rise, **fields: object) -> Held:
-    held = Held(rise.memory_id, rise.words.sense, rise.support)
-    return Held(**{name: getattr(held, name) for name in Held.__slots__} | fields)  # type: ignore[arg-type]  # a copy
+def held_from(rise: Rise, **fields: Any) -> Held:
+    return replace(Held(rise.memory_id, rise.words.sense, rise.support), **fields)
 
 
 def risen_from(*texts: str, **fields: int) -> Rise:
@@ -184,7 +185,7 @@ class TestClaims:
         assert [claim.general for claim in claims] == ["Deploys are frozen on Fridays.", "Backups run every night."]
 
     @pytest.mark.parametrize("marked", [{"metadata": {"private": True}}, {"tags": ("Private",)}])
-    def test_what_is_marked_private_is_no_claim(self, marked: dict[str, object]) -> None:
+    def test_what_is_marked_private_is_no_claim(self, marked: dict[str, Any]) -> None:
         assert said(FROZEN[0], **marked) == []
 
     def test_a_typed_memory_loses_its_speaker(self) -> None:
@@ -199,7 +200,7 @@ class TestClaims:
     def test_known_people_are_named_nowhere(self) -> None:
         claims = said("Zorblax approves the holiday requests.") + said(FROZEN[0])
 
-        assert [claim.said for claim in naming_nobody(claims, ["Zorblax Quint", "Friday Fun Club"])] == []
+        assert [claim.said for claim in naming_nobody(claims, ["Zorblax Quint"])] == [FROZEN[0]]
         assert [claim.said for claim in naming_nobody(claims, ["zorblax"])] == [FROZEN[0]]
 
     @pytest.mark.parametrize(
@@ -367,11 +368,12 @@ class TestConflicts:
 
     def test_those_who_correct_themselves_leave_too_few_behind(self) -> None:
         fridays = risen_from(*FROZEN)
-        corrected = tuple(f"Actually, {text}" for text in ("deploys are frozen on Mondays.", "no deploys on Mondays."))
+        mondays = tuple(f"Actually, {text.replace('Friday', 'Monday')}" for text in FROZEN)
 
-        decisions = concluded(each_says(*corrected, day=5), [held_from(fridays, memory_id="fridays")])
+        risen, yielding = concluded(each_says(*mondays, day=5), [held_from(fridays, memory_id="fridays")])
 
-        assert decisions == []  # two people are no evidence for Mondays; nothing is opposed to Fridays yet
+        assert isinstance(risen, Rise)
+        assert yielding == Yield("fridays", risen.memory_id)
 
 
 class TestGroups:

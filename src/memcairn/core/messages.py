@@ -15,7 +15,9 @@ from memcairn.core.events import EventPage
 from memcairn.core.idempotency import Repeatable, once
 from memcairn.core.indexing import Prepared
 from memcairn.core.ingest import work_for
+from memcairn.core.promotion import recheck_message
 from memcairn.core.sessions import require_session
+from memcairn.domain.claims import PRIVATE
 from memcairn.domain.conversations import NewMessage
 from memcairn.domain.errors import NotFound
 from memcairn.domain.events import Event, EventStatus
@@ -149,6 +151,8 @@ async def update_message_metadata(
         before = _require(connection, org_id, session_id, message_id, locked=True)
         values = {"metadata": merge(before.metadata, metadata), "updated_at": deps.clock.now()}
         events.change(connection, org_id, message_id, values)
+        if PRIVATE in metadata:
+            recheck_message(connection, deps, org_id, message_id)
         return _require(connection, org_id, session_id, message_id)
 
     return await deps.db.write(save)

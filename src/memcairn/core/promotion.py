@@ -77,6 +77,13 @@ def recheck_around(
     recheck(connection, deps, org_id, [*memory_ids, *beside], changed=changed)
 
 
+def recheck_message(connection: Connection, deps: Deps, org_id: str, event_id: str) -> None:
+    """The same for a message that was marked private, or is so no more."""
+    read_from_it = memories.ids_by_sources(connection, org_id, [event_id])
+    recheck(connection, deps, org_id, read_from_it)
+    take_note(connection, deps, org_id, read_from_it)
+
+
 def scopes_supported(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> dict[str, frozenset[str]]:
     """The scopes each memory may help to rise to, as things stand; those that may not are left out."""
     live = [each for each in memories.by_ids(connection, org_id, memory_ids) if each.status is MemoryStatus.ACTIVE]
