@@ -23,7 +23,7 @@ MAX_SCORE = 0.989
 WITNESSES = 3
 """The score of a search is judged by what its first three hits hold."""
 
-_BEHIND = 0.95
+_BEHIND = 0.85
 """The part of a statement's sum that the words it has replaced may reach at most."""
 
 _CANDIDATES_PER_HIT = 4
