@@ -98,6 +98,8 @@ def _adopt_uvicorn() -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = name != "uvicorn.access"
+        logger.setLevel(logging.NOTSET)
+        logger.disabled = False
 
 
 def _add_fields(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
