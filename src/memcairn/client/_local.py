@@ -8,7 +8,7 @@ calls come from any task; for the synchronous client that task lives on a backgr
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import EntryPoint, entry_points
 from os import PathLike
@@ -22,6 +22,9 @@ from memcairn.client.errors import ConnectionFailed, ServerNotInstalled
 LOCAL_URL = "http://localhost"  # never resolved: names the server in the requests and messages
 ENTRY_POINT_GROUP = "memcairn.local"
 ENTRY_POINT_NAME = "server"
+
+# A signal that arrives just before a thread begins to wait does not end that wait; it is seen at the next look.
+_SIGNAL_LOOK_SECONDS = 0.5
 
 T = TypeVar("T")
 
@@ -168,6 +171,8 @@ class _LoopThread:
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         self._calls.add(future)
         try:
+            while not future.done():
+                wait((future,), timeout=_SIGNAL_LOOK_SECONDS)
             return future.result()
         finally:
             self._calls.discard(future)
