@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-import httpx  # type: ignore[import-not-found]  # see caller.py
+import httpx
 from zep_python.memory import Memory, MemorySearchPayload, Session  # type: ignore[import-not-found]  # see caller.py
 from zep_python.message import Message  # type: ignore[import-not-found]  # see caller.py
 from zep_python.user import CreateUserRequest  # type: ignore[import-not-found]  # see caller.py
