@@ -4,11 +4,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from memcairn.store.schema import idempotency
 
 KEEP_FOR = timedelta(hours=24)
+
+# Built once: they run with nearly every write, and putting them together takes longer than running them.
+_FIND = select(idempotency.c.request_hash, idempotency.c.status, idempotency.c.body).where(
+    idempotency.c.org_id == bindparam("of_org"),
+    idempotency.c.key_id == bindparam("of_key"),
+    idempotency.c.idempotency_key == bindparam("wanted"),
+    idempotency.c.created_at > bindparam("since"),
+)
+_INSERT = insert(idempotency)
+_DELETE_EXPIRED = delete(idempotency).where(
+    idempotency.c.org_id == bindparam("of_org"), idempotency.c.created_at <= bindparam("until")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +31,8 @@ class Answer:
 
 
 def find(connection: Connection, org_id: str, key_id: str, idempotency_key: str, now: datetime) -> Answer | None:
-    statement = select(idempotency.c.request_hash, idempotency.c.status, idempotency.c.body).where(
-        idempotency.c.org_id == org_id,
-        idempotency.c.key_id == key_id,
-        idempotency.c.idempotency_key == idempotency_key,
-        idempotency.c.created_at > now - KEEP_FOR,
-    )
-    row = connection.execute(statement).one_or_none()
+    bound = {"of_org": org_id, "of_key": key_id, "wanted": idempotency_key, "since": now - KEEP_FOR}
+    row = connection.execute(_FIND, bound).one_or_none()
     return None if row is None else Answer(*row)
 
 
@@ -33,8 +40,7 @@ def keep(
     connection: Connection, org_id: str, key_id: str, idempotency_key: str, *, answer: Answer, now: datetime
 ) -> None:
     """Store the answer with the effect it tells of; the org's expired answers give way."""
-    expired = (idempotency.c.org_id == org_id, idempotency.c.created_at <= now - KEEP_FOR)
-    connection.execute(delete(idempotency).where(*expired))
+    connection.execute(_DELETE_EXPIRED, {"of_org": org_id, "until": now - KEEP_FOR})
     row = {
         "org_id": org_id,
         "key_id": key_id,
@@ -44,4 +50,4 @@ def keep(
         "body": answer.body,
         "created_at": now,
     }
-    connection.execute(insert(idempotency), row)
+    connection.execute(_INSERT, row)

@@ -25,6 +25,8 @@ from memcairn.domain.jobs import LEASE, MAX_ATTEMPTS, MAX_ERROR_CHARS, Job, JobS
 from memcairn.store.batches import chunks
 from memcairn.store.schema import jobs
 
+_INSERT = insert(jobs)  # built once: its cached form is kept with it
+
 OTHER_JOBS = 8
 """Jobs of other tasks taken with each claim: summaries and promotions go on, but behind what people want to find."""
 
@@ -52,7 +54,7 @@ def enqueue(connection: Connection, new_jobs: Sequence[NewJob], now: datetime) -
         for job in new_jobs
     ]
     if rows:
-        connection.execute(insert(jobs), rows)
+        connection.execute(_INSERT, rows)
 
 
 def claim(connection: Connection, worker_id: str, now: datetime, *, limit: int) -> list[Job]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Update, bindparam, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, exists, or_, select, update
 
 from memcairn.domain.conversations import Session
 from memcairn.domain.filters import Filter
@@ -17,6 +17,16 @@ from memcairn.store.schema import events, sessions, summaries
 
 _COLUMNS = [column for column in sessions.c if column.name != "last_position"]
 _LIVE = sessions.c.deleted_at.is_(None)
+# Built once: they run with nearly every request, and putting them together takes longer than running them.
+_THIS = and_(sessions.c.org_id == bindparam("of_org"), sessions.c.session_id == bindparam("of_session"))
+_ANY_ONE = select(*_COLUMNS).where(_THIS)
+_LIVE_ONE = _ANY_ONE.where(_LIVE)
+_MOVE = (
+    update(sessions)
+    .where(_THIS)
+    .values(last_position=sessions.c.last_position + bindparam("adding"), updated_at=bindparam("now"), deleted_at=None)
+)
+_ADVANCE = _MOVE.returning(sessions.c.last_position, sessions.c.user_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +46,12 @@ def reserve(connection: Connection, org_id: str, adding: Mapping[str, int], now:
     counts = dict(sorted(adding.items()))
     missing = [session_id for session_id in counts if session_id not in _known(connection, org_id, list(counts))]
     _create(connection, org_id, missing, now)
-    moved = [{"of_session": session_id, "adding": count} for session_id, count in counts.items()]
+    moved = [
+        {"of_org": org_id, "of_session": session_id, "adding": count, "now": now}
+        for session_id, count in counts.items()
+    ]
     if moved:
-        connection.execute(_move(org_id, now), moved)
+        connection.execute(_MOVE, moved)
     last = _known(connection, org_id, list(counts))
     return {session_id: last[session_id] - count + 1 for session_id, count in counts.items()}
 
@@ -70,12 +83,10 @@ def get(
     connection: Connection, org_id: str, session_id: str, *, deleted: bool = False, locked: bool = False
 ) -> Session | None:
     """The live session of that id; with `deleted`, a deleted one too. `locked` keeps it still until the commit."""
-    statement = select(*_COLUMNS).where(sessions.c.org_id == org_id, sessions.c.session_id == session_id)
-    if not deleted:
-        statement = statement.where(_LIVE)
+    statement = _ANY_ONE if deleted else _LIVE_ONE
     if locked:
         statement = statement.with_for_update()
-    row = connection.execute(statement).one_or_none()
+    row = connection.execute(statement, {"of_org": org_id, "of_session": session_id}).one_or_none()
     return None if row is None else _session(row)
 
 
@@ -162,13 +173,8 @@ def _has_events() -> ColumnElement[bool]:
 def _advance(
     connection: Connection, org_id: str, session_id: str, *, adding: int, now: datetime
 ) -> Row[int, str | None] | None:
-    statement = (
-        update(sessions)
-        .where(sessions.c.org_id == org_id, sessions.c.session_id == session_id)
-        .values(last_position=sessions.c.last_position + adding, updated_at=now, deleted_at=None)
-        .returning(sessions.c.last_position, sessions.c.user_id)
-    )
-    return connection.execute(statement).one_or_none()
+    bound = {"of_org": org_id, "of_session": session_id, "adding": adding, "now": now}
+    return connection.execute(_ADVANCE, bound).one_or_none()
 
 
 def _known(connection: Connection, org_id: str, session_ids: Sequence[str]) -> dict[str, int]:
@@ -179,18 +185,6 @@ def _known(connection: Connection, org_id: str, session_ids: Sequence[str]) -> d
         statement = statement.where(sessions.c.org_id == org_id, sessions.c.session_id.in_(chunk))
         found |= {row.session_id: row.last_position for row in connection.execute(statement)}
     return found
-
-
-def _move(org_id: str, now: datetime) -> Update:
-    return (
-        update(sessions)
-        .where(sessions.c.org_id == org_id, sessions.c.session_id == bindparam("of_session"))
-        .values(
-            last_position=sessions.c.last_position + bindparam("adding"),
-            updated_at=now,
-            deleted_at=None,
-        )
-    )
 
 
 def _create(connection: Connection, org_id: str, session_ids: Sequence[str], now: datetime) -> None:

@@ -10,10 +10,10 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Integer, Row, and_, bindparam, func, insert, or_, select, update
 
 from memcairn.domain.events import Event
-from memcairn.domain.jobs import NewJob, Task
+from memcairn.domain.jobs import JobStatus, NewJob, Task
 from memcairn.domain.summaries import Summary
 from memcairn.store import jobs
 from memcairn.store.batches import chunks
@@ -23,17 +23,33 @@ from memcairn.store.schema import jobs as job_rows
 
 _COLUMNS = [summaries.c[name] for name in Summary.__slots__]
 _LIVE = summaries.c.deleted_at.is_(None)
-# Built once: it runs with nearly every message, and putting it together takes longer than running it.
+_BLANKS = " \t\n\r\x0b\x0c"
+# Built once: they run with nearly every message, and putting them together takes longer than running them.
+_SAID_AFTER = (
+    select(events.c.event_id)
+    .where(
+        events.c.org_id == bindparam("of_org"),
+        events.c.session_id == bindparam("of_session"),
+        events.c.position > bindparam("after"),
+        events.c.deleted_at.is_(None),
+        func.trim(events.c.content, _BLANKS) != "",
+    )
+    .order_by(events.c.position.desc())
+)
+_NEWEST_SAID_AFTER = _SAID_AFTER.limit(bindparam("count", type_=Integer))
+# By the key alone: offered the org and the status too, SQLite would rather look through the org's whole queue.
+_WITH_KEYS = select(job_rows.c.org_id, job_rows.c.serial_key, job_rows.c.task, job_rows.c.status).where(
+    job_rows.c.serial_key.in_(bindparam("serial_keys", expanding=True))
+)
 _REACHED = (
     select(summaries.c.session_id, func.max(summaries.c.up_to_position))
     .where(
-        summaries.c.org_id == bindparam("org_id"),
+        summaries.c.org_id == bindparam("of_org"),
         summaries.c.session_id.in_(bindparam("session_ids", expanding=True)),
         _LIVE,
     )
     .group_by(summaries.c.session_id)
 )
-_BLANKS = " \t\n\r\x0b\x0c"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +90,10 @@ def said_after(
     connection: Connection, org_id: str, session_id: str, *, after: int, limit: int | None = None
 ) -> list[str]:
     """Ids of the live events behind position `after` that are not blank: the newest `limit`, oldest first."""
-    statement = (
-        select(events.c.event_id)
-        .where(events.c.org_id == org_id, events.c.session_id == session_id, events.c.position > after)
-        .where(events.c.deleted_at.is_(None), func.trim(events.c.content, _BLANKS) != "")
-        .order_by(events.c.position.desc())
-        .limit(limit)
-    )
-    return list(connection.execute(statement).scalars())[::-1]
+    bound = {"of_org": org_id, "of_session": session_id, "after": after}
+    if limit is None:
+        return list(connection.execute(_SAID_AFTER, bound).scalars())[::-1]
+    return list(connection.execute(_NEWEST_SAID_AFTER, bound | {"count": limit}).scalars())[::-1]
 
 
 def add(
@@ -147,7 +159,7 @@ def _reached(connection: Connection, org_id: str, session_ids: Sequence[str]) ->
     """How far the summaries of each session reach; those without any are left out."""
     found: dict[str, int] = {}
     for chunk in chunks(session_ids):
-        bound = {"org_id": org_id, "session_ids": list(chunk)}
+        bound = {"of_org": org_id, "session_ids": list(chunk)}
         found |= {row[0]: row[1] for row in connection.execute(_REACHED, bound)}
     return found
 
@@ -157,13 +169,9 @@ def _waiting(connection: Connection, org_id: str, session_ids: Sequence[str]) ->
     by_key = {job_for(org_id, session_id).serial_key: session_id for session_id in session_ids}
     found: set[str] = set()
     for chunk in chunks(list(by_key)):
-        statement = select(job_rows.c.serial_key).where(
-            job_rows.c.org_id == org_id,
-            job_rows.c.serial_key.in_(chunk),
-            job_rows.c.task == Task.SUMMARISE.value,
-            job_rows.c.status == "queued",
-        )
-        found |= {by_key[key] for key in connection.execute(statement).scalars()}
+        for row in connection.execute(_WITH_KEYS, {"serial_keys": list(chunk)}):
+            if (row.org_id, row.task, row.status) == (org_id, Task.SUMMARISE.value, JobStatus.QUEUED.value):
+                found.add(by_key[row.serial_key])
     return found
 
 
