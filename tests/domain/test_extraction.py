@@ -1,5 +1,6 @@
 """What one event says: the words as said, and the statements in it that last."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -321,3 +322,11 @@ def test_any_text_gives_the_same_sound_candidates_every_time(content: str, kind:
     assert all(each.text.strip() and 0.0 < each.confidence <= 1.0 for each in candidates)
     assert len({each.digest for each in candidates}) == len(candidates)
     assert all((each.slot is None) == (each.value is None) for each in candidates)
+
+
+def test_an_actor_that_stands_for_its_session_lends_no_name_to_what_it_says() -> None:
+    said = replace(_event("I live in Porto.", name=None), actor_id="session:s3")
+
+    stated = extract(said)
+
+    assert [(each.text, each.speaker) for each in stated[1:]] == [("User lives in Porto", "User")]

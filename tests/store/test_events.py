@@ -2,9 +2,11 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
+from sqlalchemy.event import listen, remove
 
 from memcairn.domain.events import Event, EventKind, EventStatus
 from memcairn.store import counters, events, sessions
@@ -204,3 +206,21 @@ class TestPending:
         await database.write(say, make(Event, event_id="a", content="100 percent"))
 
         assert await database.read(events.pending, ORG, where=ANY, words=("1%", "1_0", "%"), limit=10) == []
+
+
+async def test_pages_by_time_are_counted_off_in_an_index_alone(database: SqliteDatabase) -> None:
+    def ask(connection: Connection) -> list[str]:
+        asked: list[tuple[str, Any]] = []
+
+        def note(*call: Any) -> None:
+            asked.append((call[2], call[3]))
+
+        listen(connection, "before_cursor_execute", note)
+        events.page_by_time(connection, ORG, ANY, newest_first=True, skip=5_000, limit=10)
+        remove(connection, "before_cursor_execute", note)
+        statement, bound = asked[0]
+        return [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", bound)]
+
+    plan = await database.read(ask)
+
+    assert plan == ["SEARCH events USING COVERING INDEX ix_events_time (org_id=?)"]

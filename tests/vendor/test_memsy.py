@@ -36,7 +36,7 @@ NOT_FOUND = {"error": "MemsyAPIError", "status": 404}
 INVALID = {"error": "MemsyAPIError", "status": 422, "code": "validation_error"}
 UNAUTHENTICATED = {"error": "AuthenticationError", "status": 401}
 ADMIN_REQUIRED = {"error": "AuthorizationError", "status": 403, "code": "admin_required"}
-OTHER_ORGS = {"error": "AuthorizationError", "status": 403, "code": "org_mismatch"}
+OTHER_ORGS = {"error": "MemsyAPIError", "status": 404, "code": "org_not_found"}
 UNLISTENED = {"error": "MemsyAPIError", "status": 429, "code": None}
 """What the data client of 0.3.5 makes of every 429 once it has tried often enough."""
 

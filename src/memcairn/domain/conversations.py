@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from memcairn.domain.events import MAX_ID_CHARS, EventKind
-
-ANONYMOUS = "session:"
+from memcairn.domain.events import ANONYMOUS, MAX_ID_CHARS, EventKind
 
 _KIND_BY_ROLE: Mapping[str, EventKind] = {
     "human": EventKind.USER_MESSAGE,

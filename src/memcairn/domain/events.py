@@ -10,6 +10,11 @@ MAX_ID_CHARS = 256
 MAX_CONTENT_CHARS = 32_000
 MAX_EVENTS_PER_REQUEST = 1_000
 
+ANONYMOUS = "session:"
+"""What the id of an actor begins with that only stands for its session."""
+UNNAMED = "User"
+"""What such an actor is called in memories: its id is no name."""
+
 
 class EventKind(StrEnum):
     USER_MESSAGE = "user_message"
@@ -69,9 +74,9 @@ class Event:
 
     @property
     def speaker(self) -> str:
-        """Who said it: the given name, or else the actor (assistants and tools: their kind)."""
+        """Who said it: the given name, or else the actor (UNNAMED if anonymous); assistants and tools: their kind."""
         if self.name:
             return self.name
         if self.kind is EventKind.USER_MESSAGE:
-            return self.actor_id
+            return UNNAMED if self.actor_id.startswith(ANONYMOUS) else self.actor_id
         return {EventKind.ASSISTANT_MESSAGE: "assistant", EventKind.TOOL_RESULT: "tool"}.get(self.kind, "app")

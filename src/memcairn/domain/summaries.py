@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
-from memcairn.domain.conversations import ANONYMOUS
-from memcairn.domain.events import Event, EventKind
+from memcairn.domain.events import ANONYMOUS, Event, EventKind
 from memcairn.domain.salience import discount, split, substance, topic_weights, words_of
 
 WINDOW = 12
@@ -69,12 +68,13 @@ def utterance_of(event: Event) -> Utterance:
 
 def speaker_shown(event: Event) -> str:
     """Who said it, for people to read: an actor that only stands for its session is called by the role."""
-    return name_shown(event.speaker, nameless=event.role or _NAMELESS)
+    nameless = event.kind is EventKind.USER_MESSAGE and not event.name and event.actor_id.startswith(ANONYMOUS)
+    return name_shown(event.role or _NAMELESS if nameless else event.speaker)
 
 
-def name_shown(speaker: str, *, nameless: str = _NAMELESS) -> str:
-    """A speaker's name on one line and without colons; `nameless` for an actor that only stands for its session."""
-    name = nameless if speaker.startswith(ANONYMOUS) else speaker
+def name_shown(speaker: str) -> str:
+    """A speaker's name on one line and without colons; that of an actor that only stands for its session is none."""
+    name = _NAMELESS if speaker.startswith(ANONYMOUS) else speaker
     return " ".join(name.replace(":", " ").split())[:_MAX_SPEAKER_CHARS] or _NAMELESS
 
 

@@ -156,6 +156,7 @@ sessions = Table(
 )
 
 _PENDING = text("status = 'pending'")
+_PRESENT = text("deleted_at IS NULL")
 _GROUPED = text("deleted_at IS NULL AND (role_id IS NOT NULL OR team_id IS NOT NULL)")
 
 counters = Table(
@@ -206,12 +207,23 @@ events = Table(
         sqlite_where=_GROUPED,
         postgresql_where=_GROUPED,
     ),
+    # Holds all that pages by time are ordered by, so that the pages left out are passed over in the index alone.
+    Index(
+        "ix_events_time",
+        "org_id",
+        "occurred_at",
+        "created_at",
+        "position",
+        "event_id",
+        "deleted_at",
+        sqlite_where=_PRESENT,
+        postgresql_where=_PRESENT,
+    ),
     Index("ix_events_pending", "org_id", "created_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
     Index("ix_events_deleted", "org_id", "deleted_at", sqlite_where=_DELETED, postgresql_where=_DELETED),
 )
 
 _REPLACES = text("supersedes IS NOT NULL")
-_PRESENT = text("deleted_at IS NULL")
 
 memories = Table(
     "memories",

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
 from memcairn.domain.claims import PRIVATE, marked_private
-from memcairn.domain.conversations import ANONYMOUS
-from memcairn.domain.events import EventKind
+from memcairn.domain.events import ANONYMOUS, EventKind
 from memcairn.domain.jobs import JobStatus, NewJob, Task
 from memcairn.domain.memories import MemoryStatus
 from memcairn.domain.scopes import Level, Scope

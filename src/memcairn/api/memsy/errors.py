@@ -41,9 +41,8 @@ def lacks(scope: KeyScope) -> RefusalError:
 
 def of_another_org() -> RefusalError:
     """Said of every org but the key's own, whether or not it exists."""
-    return RefusalError(
-        403, "org_mismatch", "This key belongs to another org. Leave `org_id` out, or send the key's own."
-    )
+    message = "There is no org of this id that this key belongs to. Leave `org_id` out, or send the key's own."
+    return RefusalError(404, "org_not_found", message)
 
 
 def answer(error: DomainError | RefusalError) -> Response:
