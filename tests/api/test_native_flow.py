@@ -273,3 +273,21 @@ async def test_probes_and_metrics_need_no_key(server: Running) -> None:
 
     assert (health.json()["status"], ready.json()["status"]) == ("ok", "ready")
     assert b"memcairn" in metrics.content
+
+
+async def test_a_search_explains_its_hits_and_says_why_a_memory_is_not_among_them(client: httpx2.AsyncClient) -> None:
+    await _say(client, "The heron nests behind the chapel.")
+    query = "Where does the heron nest?"
+    [hit] = await _ask(client, query, explain=True)
+    memory_id = hit["memory"]["memory_id"]
+
+    found = (await client.post("/v1/search/why", json={"query": query, "memory_id": memory_id})).json()
+    lost = (
+        await client.post("/v1/search/why", json={"query": query, "memory_id": memory_id, "types": ["norm"]})
+    ).json()
+    unknown = await client.post("/v1/search/why", json={"query": query, "memory_id": "nothing"})
+
+    assert hit["explanation"]["arms"]["words"]["rank"] == 1
+    assert (found["found"], found["place"], found["explanation"]) == (True, 1, hit["explanation"])
+    assert [(loss["stage"], loss["field"]) for loss in lost["losses"]] == [("filtered", "types")]
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "memory_not_found")

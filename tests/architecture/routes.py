@@ -17,6 +17,7 @@ ROUTES: Mapping[str, KeyScope | frozenset[KeyScope] | None] = {
     "GET /v1/events": READ,
     "POST /v1/events/status": READ,
     "POST /v1/search": READ,
+    "POST /v1/search/why": READ,
     "GET /v1/memories": READ,
     "GET /v1/memories/{memory_id}": READ,
     "PATCH /v1/memories/{memory_id}": WRITE,

@@ -35,6 +35,18 @@ def test_a_second_run_finds_what_the_first_one_was_told(tmp_path: Path) -> None:
         assert [hit.text for hit in client.search("heron").hits] == [HERON["content"]]
 
 
+def test_a_memory_that_is_not_found_says_why(tmp_path: Path) -> None:
+    with MemcairnClient.local(tmp_path) as client:
+        client.ingest([HERON], wait=True)
+        [memory] = client.memories.list_all(actor_id="ann")
+
+        found = client.why("heron", memory.memory_id, actor_id="ann")
+        lost = client.why("heron", memory.memory_id, actor_id="ben", threshold=0.99)
+
+    assert (found.found, found.place, found.losses) == (True, 1, [])
+    assert [loss.stage for loss in lost.losses] == ["out_of_scope", "below_threshold"]
+
+
 def test_errors_arrive_typed_with_their_code_and_request_id(tmp_path: Path) -> None:
     with MemcairnClient.local(tmp_path) as client:
         with pytest.raises(NotFoundError) as caught:

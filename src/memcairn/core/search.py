@@ -15,13 +15,14 @@ from memcairn.core.pending import Pending, load_pending
 from memcairn.core.recall import Recalls
 from memcairn.domain.errors import Invalid
 from memcairn.domain.events import Event
+from memcairn.domain.explanation import Explanation
 from memcairn.domain.filters import Filter
 from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.lexical import Frequencies
 from memcairn.domain.memories import DECAYED_BELOW, Memory, MemoryStatus
 from memcairn.domain.pool import Pool, Trait
 from memcairn.domain.query import understand
-from memcairn.domain.ranking import Explanation, Ranked, RankQuery, rank
+from memcairn.domain.ranking import Ranked, RankQuery, rank
 from memcairn.domain.scopes import EVERYTHING, visible_scope_keys
 from memcairn.domain.usage import Dimension
 from memcairn.store import events, filtered_memories, memories
@@ -77,12 +78,45 @@ class Hit:
     explanation: Explanation | None
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What will be ranked; `allowed` are the memories a filter on metadata left, pending ones it has left already;
+    `refused` are the memories and events an earlier look turned out to be not for showing."""
+
+    asked: IndexQuery
+    found: Found
+    pending: Pending | None
+    allowed: Set[str] | None
+    refused: Set[str] = frozenset()
+
+    @property
+    def pool(self) -> Pool:
+        return self.found.pool if self.pending is None else merged([self.found.pool, self.pending.pool])
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A finished search: its hits, best first, and what they were chosen from."""
+
+    hits: Sequence[Hit]
+    candidates: Candidates
+
+
 async def search(deps: Deps, recalls: Recalls, principal: Principal, query: SearchQuery) -> list[Hit]:
     """The best hits for `query` among what its scope may see, best first.
 
     Recall is noted for every memory returned. Any string is a legal query; one without a searchable word is ranked by
     meaning and by what else is known.
     """
+    started = time.perf_counter()
+    hits = list((await look(deps, principal, query)).hits)
+    recalls.note(principal.org_id, [hit.memory.memory_id for hit in hits if hit.memory is not None])
+    deps.metrics.searched(time.perf_counter() - started, hits=len(hits))
+    return hits
+
+
+async def look(deps: Deps, principal: Principal, query: SearchQuery) -> Look:
+    """The same, and nothing is recalled by it; it counts as a search query."""
     principal.require(KeyScope.READ)
     if query.session_id is not None and query.exclude_session_id is not None:
         raise Invalid(
@@ -91,19 +125,16 @@ async def search(deps: Deps, recalls: Recalls, principal: Principal, query: Sear
             code="session_filters_exclude_each_other",
         )
     deps.meter.charge(principal, Dimension.SEARCH_QUERIES, 1, deps.clock.now())
-    started = time.perf_counter()
     index_query = await asyncio.to_thread(_index_query, deps, query)
     candidates = await deps.db.read(_candidates, deps, principal.org_id, query, index_query)
     hits: list[Hit] = []
     for _ in range(MAX_LOOKS):
-        ranked, pool = await asyncio.to_thread(_rank, deps, query, index_query, candidates)
+        ranked, pool = await asyncio.to_thread(_rank, deps, query, candidates)
         hits, refused = await deps.db.read(_hydrate, deps.clock.now(), principal.org_id, query, ranked, pool)
         if not refused:
             break
         candidates = replace(candidates, refused=candidates.refused | refused)
-    recalls.note(principal.org_id, [hit.memory.memory_id for hit in hits if hit.memory is not None])
-    deps.metrics.searched(time.perf_counter() - started, hits=len(hits))
-    return hits
+    return Look(hits, candidates)
 
 
 def _index_query(deps: Deps, query: SearchQuery) -> IndexQuery:
@@ -111,20 +142,9 @@ def _index_query(deps: Deps, query: SearchQuery) -> IndexQuery:
     return IndexQuery(analyse_query(query.text), vectors, deps.embedder.model, deps.embedder.dimensions)
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidates:
-    """What will be ranked; `allowed` are the memories a filter on metadata left, pending ones it has left already;
-    `refused` are the memories and events an earlier look turned out to be not for showing."""
-
-    found: Found
-    pending: Pending | None
-    allowed: Set[str] | None
-    refused: Set[str] = frozenset()
-
-
 def _candidates(
     connection: Connection, deps: Deps, org_id: str, query: SearchQuery, index_query: IndexQuery
-) -> _Candidates:
+) -> Candidates:
     where, allowed = query.filter, None
     if where is not None:
         allowed = filtered_memories.ids(connection, org_id, query.scope_keys, where)
@@ -134,17 +154,34 @@ def _candidates(
         pending = load_pending(
             connection, org_id, query.actor_id, index_query.terms, dimensions=deps.embedder.dimensions, metadata=where
         )
-    return _Candidates(found, pending, allowed)
+    return Candidates(index_query, found, pending, allowed)
 
 
-def _rank(
-    deps: Deps, query: SearchQuery, index_query: IndexQuery, candidates: _Candidates
-) -> tuple[list[Ranked], Pool]:
-    found, pending = candidates.found, candidates.pending
-    pool = found.pool if pending is None else merged([found.pool, pending.pool])
+def _rank(deps: Deps, query: SearchQuery, candidates: Candidates) -> tuple[list[Ranked], Pool]:
+    pool = candidates.pool
+    rank_query, words = rank_query_of(deps, query, pool, candidates)
+    ranked = rank(
+        pool,
+        rank_query,
+        deps.weights,
+        limit=query.limit + SPARE_HITS,
+        mask=mask_of(pool, query, candidates),
+        explain=query.explain,
+    )
+    if query.explain:
+        ranked = [replace(hit, explanation=hit.explanation and hit.explanation.told(words)) for hit in ranked]
+    return ranked, pool
+
+
+def rank_query_of(deps: Deps, query: SearchQuery, pool: Pool, candidates: Candidates) -> tuple[RankQuery, list[str]]:
+    """The question as ranking sees it, asked of `pool`, and its terms in words.
+
+    Names and words of time are hints, and no part of the terms.
+    """
     asked_at = query.asked_at or deps.clock.now()
     understanding = understand(query.text, speakers=pool.speaker_names, asked_at=asked_at)
-    vector = index_query.vectors[0] if index_query.vectors else None
+    vectors = candidates.asked.vectors
+    vector = vectors[0] if vectors else None
     if understanding.spoken and understanding.spoken != query.text:
         vector = deps.embedder.embed([understanding.spoken])[0]
     terms = analyse_query(query.text, drop=(*understanding.name_words, *understanding.time_words))
@@ -152,17 +189,9 @@ def _rank(
         terms=[term_ids(term.alternatives) for term in terms],
         vector=vector,
         understanding=understanding,
-        frequencies=_frequencies(found, terms),
+        frequencies=_frequencies(candidates.found, terms),
     )
-    ranked = rank(
-        pool,
-        rank_query,
-        deps.weights,
-        limit=query.limit + SPARE_HITS,
-        mask=_mask(pool, query, candidates),
-        explain=query.explain,
-    )
-    return ranked, pool
+    return rank_query, [term.alternatives[0] for term in terms]
 
 
 def _frequencies(found: Found, terms: Sequence[QueryTerm]) -> Frequencies | None:
@@ -172,8 +201,8 @@ def _frequencies(found: Found, terms: Sequence[QueryTerm]) -> Frequencies | None
     return Frequencies(np.array(counts, dtype=np.int64), found.total)
 
 
-def _mask(pool: Pool, query: SearchQuery, candidates: _Candidates) -> NDArray[np.bool_] | None:
-    """Which rows the filters allow; memories without a session pass the session filters."""
+def mask_of(pool: Pool, query: SearchQuery, candidates: Candidates) -> NDArray[np.bool_] | None:
+    """Which rows the filters allow, None for all; memories without a session pass the session filters."""
     conditions: list[NDArray[np.bool_]] = []
     if candidates.allowed is not None:
         conditions.append(_is_among(pool, candidates.allowed) | (pool.traits & Trait.PENDING != 0))

@@ -11,6 +11,7 @@ from itertools import islice
 
 import numpy as np
 
+from memcairn.domain.explanation import Arm, Explanation
 from memcairn.domain.pool import Pool
 from memcairn.domain.signals import ARMS, Evidence, gather
 from memcairn.domain.signals import RankQuery as RankQuery
@@ -32,25 +33,6 @@ _TOP_OF_SESSION = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
-    """One way of searching: the place it would give the row alone (from 1, among rows that may be returned) and why."""
-
-    rank: int
-    value: float
-    contribution: float
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why a hit stands where it stands: contributions of arms and factors add up to `Ranked.fused`."""
-
-    arms: Mapping[str, Arm]
-    factors: Mapping[str, float]
-    coverage: float
-    """The part of the question's words, weighed by rarity, that stands in the row itself; 0..1."""
-
-
-@dataclass(frozen=True, slots=True)
 class Ranked:
     """One hit: `fused` orders within one search, `score` is the same order calibrated to 0..1, `similarity` is the
     cosine to the question clipped to 0..1, comparable across searches (0 without vectors)."""
@@ -60,6 +42,18 @@ class Ranked:
     score: float
     similarity: float
     explanation: Explanation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one memory stands among all rows, were none of its own hidden by the mask.
+
+    `place` counts hits from 1; it is None if the memory is not shown because the hit `shown_by` (a row) stands for it.
+    """
+
+    hit: Ranked
+    place: int | None
+    shown_by: int | None = None
 
 
 def rank(
@@ -80,22 +74,79 @@ def rank(
         return []
     evidence = gather(pool, query, weights)
     fused = fuse(evidence, weights)
-    rows = list(islice(_distinct(pool, _best_first(fused, mask, limit)), limit))
+    rows = list(islice(_Distinct(pool, _best_first(fused, mask, limit)), limit))
     if not rows:
         return []
-    seen = len(pool) if query.frequencies is None else max(len(pool), query.frequencies.total)
-    scores = _calibrated(fused[rows], _confidence(evidence, rows, seen, weights.calibration))
-    cosines = evidence.cosines
-    return [
-        Ranked(
-            row=row,
-            fused=float(fused[row]),
-            score=float(score),
-            similarity=0.0 if cosines is None else min(1.0, max(0.0, float(cosines[row]))),
-            explanation=_explained(evidence, weights, row, mask) if explain else None,
-        )
-        for row, score in zip(rows, scores, strict=True)
-    ]
+    sums = _Sums(pool, query, weights, evidence, fused, mask)
+    return sums.hits(rows, witnesses=rows, explain=explain)
+
+
+def standing(
+    pool: Pool, query: RankQuery, weights: Weights, memory_id: str, *, mask: Bools | None = None
+) -> Standing | None:
+    """Where a memory stands through its best row, explained; None if the pool does not hold it.
+
+    Its score is measured by the hits that `mask` allows, as in a search for them.
+    """
+    its_rows = np.fromiter((each == memory_id for each in pool.memory_ids), np.bool_, len(pool))
+    if not its_rows.any():
+        return None
+    evidence = gather(pool, query, weights)
+    fused = fuse(evidence, weights)
+    row = int(np.flatnonzero(its_rows)[fused[its_rows].argmax()])
+    seen = None if mask is None else mask | its_rows
+    sums = _Sums(pool, query, weights, evidence, fused, seen)
+    found = list(islice(_Distinct(pool, _best_first(fused, mask, WITNESSES)), WITNESSES)) or [row]
+    [hit] = sums.hits([row], witnesses=found, explain=True)
+    hits = _Distinct(pool, _best_first(fused, seen, len(pool)))
+    for place, shown in enumerate(hits, start=1):
+        if its_rows[shown]:
+            return Standing(hit, place)
+    return Standing(hit, None, hits.shown_by[row])
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """One ranking: what was asked of what, and the sum of every row."""
+
+    pool: Pool
+    query: RankQuery
+    weights: Weights
+    evidence: Evidence
+    fused: Floats
+    mask: Bools | None
+
+    def hits(self, rows: list[int], *, witnesses: list[int], explain: bool) -> list[Ranked]:
+        """These rows, scored by what `witnesses`, the best hits, hold and by how far they are from the first."""
+        frequencies, cosines = self.query.frequencies, self.evidence.cosines
+        visible = len(self.pool) if frequencies is None else max(len(self.pool), frequencies.total)
+        confidence = _confidence(self.evidence, witnesses, visible, self.weights.calibration)
+        scores = _calibrated(self.fused[rows], float(self.fused[witnesses[0]]), confidence)
+        return [
+            Ranked(
+                row=row,
+                fused=float(self.fused[row]),
+                score=float(score),
+                similarity=0.0 if cosines is None else min(1.0, max(0.0, float(cosines[row]))),
+                explanation=self._explained(row) if explain else None,
+            )
+            for row, score in zip(rows, scores, strict=True)
+        ]
+
+    def _explained(self, row: int) -> Explanation:
+        arms, factors = {}, {}
+        for signal, column in self.evidence.columns.items():
+            value = float(column[row])
+            contribution = self.weights[signal] * value
+            if signal in ARMS:
+                ahead = column > column[row]
+                place = 1 + int(np.count_nonzero(ahead if self.mask is None else ahead & self.mask))
+                arms[signal] = Arm(place, value, contribution)
+            elif value:
+                factors[signal] = contribution
+        its_terms = self.pool.term_ids[self.pool.offsets[row] : self.pool.offsets[row + 1]]
+        held = [at for at, term in enumerate(self.query.terms) if np.isin(term, its_terms).any()]
+        return Explanation(float(self.fused[row]), arms, factors, float(self.evidence.coverage[row]), held)
 
 
 def fuse(evidence: Evidence, weights: Weights) -> Floats:
@@ -158,19 +209,37 @@ def _best_first(fused: Floats, mask: Bools | None, limit: int) -> Iterator[int]:
     yield from allowed[np.argsort(-values, kind="stable")].tolist()
 
 
-def _distinct(pool: Pool, rows: Iterator[int]) -> Iterator[int]:
-    """The first row of each memory, of each source event, and of each text in the same words by the same speaker."""
-    seen: set[object] = set()
-    for row in rows:
-        terms = pool.term_ids[pool.offsets[row] : pool.offsets[row + 1]]
-        keys: set[object] = {("memory", pool.memory_ids[row])}
+class _Distinct:
+    """The first row of each memory, of each source event, and of each text in the same words by the same speaker.
+
+    `shown_by` says of every row passed over which one stands for it.
+    """
+
+    def __init__(self, pool: Pool, rows: Iterator[int]) -> None:
+        self.shown_by: dict[int, int] = {}
+        self._pool = pool
+        self._rows = rows
+        self._first: dict[object, int] = {}
+
+    def __iter__(self) -> Iterator[int]:
+        for row in self._rows:
+            keys = self._keys(row)
+            same = [self._first[key] for key in keys if key in self._first]
+            if same:
+                self.shown_by[row] = same[0]
+            else:
+                self._first |= dict.fromkeys(keys, row)
+                yield row
+
+    def _keys(self, row: int) -> list[object]:
+        pool = self._pool
+        keys: list[object] = [("memory", pool.memory_ids[row])]
         if pool.sources[row]:
-            keys.add(("source", pool.sources[row]))
+            keys.append(("source", pool.sources[row]))
+        terms = pool.term_ids[pool.offsets[row] : pool.offsets[row + 1]]
         if len(terms):
-            keys.add((int(pool.speakers[row]), frozenset(terms.tolist())))
-        if keys.isdisjoint(seen):
-            seen |= keys
-            yield row
+            keys.append((int(pool.speakers[row]), frozenset(terms.tolist())))
+        return keys
 
 
 def chance_level(rows: int) -> float:
@@ -192,25 +261,10 @@ def _confidence(evidence: Evidence, rows: list[int], seen: int, calibration: Cal
     return MAX_SCORE / (1.0 + math.exp(-logit))
 
 
-def _calibrated(fused: Floats, confidence: float) -> Floats:
-    best = float(fused[0])
+def _calibrated(fused: Floats, best: float, confidence: float) -> Floats:
     if best <= 0:
         return np.zeros_like(fused)
     shares = np.clip(fused / np.float32(best), 0.0, 1.0)
     # Hints such as the speaker lift every row alike, so half the sum is far less than half as good.
     scores: Floats = np.float32(confidence) * shares**2
     return scores
-
-
-def _explained(evidence: Evidence, weights: Weights, row: int, mask: Bools | None) -> Explanation:
-    arms, factors = {}, {}
-    for signal, column in evidence.columns.items():
-        value = float(column[row])
-        contribution = weights[signal] * value
-        if signal in ARMS:
-            ahead = column > column[row]
-            place = 1 + int(np.count_nonzero(ahead if mask is None else ahead & mask))
-            arms[signal] = Arm(place, value, contribution)
-        elif value:
-            factors[signal] = contribution
-    return Explanation(arms, factors, float(evidence.coverage[row]))

@@ -154,6 +154,12 @@ def by_ids(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> li
     return [found[memory_id] for memory_id in memory_ids if memory_id in found]
 
 
+def is_deleted(connection: Connection, org_id: str, memory_id: str) -> bool:
+    """Whether the org holds a memory of that id that was deleted and is not purged yet."""
+    mine = (memories.c.org_id == org_id, memories.c.memory_id == memory_id)
+    return connection.execute(select(func.count()).where(*mine, ~_LIVE)).scalar_one() > 0
+
+
 def count(connection: Connection, org_id: str, where: MemoryFilter) -> int:
     statement = select(func.count()).where(memories.c.org_id == org_id, _LIVE, *_conditions(where))
     return connection.execute(statement).scalar_one()

@@ -1,6 +1,6 @@
 """A search and its hits."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
@@ -10,14 +10,7 @@ from memcairn.wire.filters import MetadataFilter
 from memcairn.wire.memories import Memory, MemoryKind
 
 
-class SearchRequest(Request):
-    """What to look for, and where.
-
-    With `actor_id` a search sees that actor's memories, those of the roles and teams named and the org's; without it
-    the whole org. `threshold` is a floor on `score`. `asked_at` is the moment words like "last week" are read from.
-    `metadata` keeps memories whose own metadata, or that of an event they rest on, fulfils the filter.
-    """
-
+class _Query(Request):
     query: Annotated[str, StringConstraints(strict=True, max_length=MAX_QUERY_CHARS)]
     limit: Annotated[int, Field(strict=True, ge=1, le=MAX_SEARCH_LIMIT)] = 10
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -32,8 +25,46 @@ class SearchRequest(Request):
     occurred_before: Moment | None = None
     asked_at: Moment | None = None
     metadata: MetadataFilter | None = None
+
+
+class SearchRequest(_Query):
+    """What to look for, and where.
+
+    With `actor_id` a search sees that actor's memories, those of the roles and teams named and the org's; without it
+    the whole org. `threshold` is a floor on `score`. `asked_at` is the moment words like "last week" are read from.
+    `metadata` keeps memories whose own metadata, or that of an event they rest on, fulfils the filter.
+    """
+
     include_source_events: Annotated[bool, Field(strict=True)] = False
     explain: Annotated[bool, Field(strict=True)] = False
+
+
+class WhyRequest(_Query):
+    """A search, and the memory whose fate in it is asked for."""
+
+    memory_id: Id
+
+
+class Arm(Response):
+    """One way of searching: the place it would give the memory alone (from 1), its figure, and what that adds."""
+
+    rank: int
+    value: float
+    contribution: float
+
+
+class Explanation(Response):
+    """Why a hit stands where it stands: contributions of `arms` and `factors` add up to `fused`, which orders hits.
+
+    `coverage` (0 to 1) is the part of the question's words, weighed by rarity, that stands in the text itself;
+    `reasons` say the same in words, the weightiest first.
+    """
+
+    fused: float
+    arms: dict[str, Arm]
+    factors: dict[str, float]
+    coverage: float
+    reasons: list[str]
 
 
 class Hit(Response):
@@ -52,9 +83,39 @@ class Hit(Response):
     observed_at: Moment
     memory: Memory | None
     source_events: list[Event] | None = None
-    explanation: dict[str, Any] | None = None
+    explanation: Explanation | None = None
 
 
 class SearchResponse(Response):
     hits: list[Hit]
+    took_ms: float
+
+
+class Loss(Response):
+    """One thing that keeps a memory from the hits, and the field of the query that does it, if one does.
+
+    `stage` is one of `deleted`, `out_of_scope`, `not_active` (superseded, archived), `decayed`, `filtered`,
+    `not_a_candidate`, `collapsed` (another hit says the same), `below_threshold`, `beyond_limit`, `changed_meanwhile`.
+    """
+
+    stage: str
+    detail: str
+    field: str | None
+
+
+class WhyResponse(Response):
+    """What became of a memory in a search: it was found, or everything in `losses` kept it from the hits.
+
+    `place` (from 1), `score`, `similarity` and `explanation` are those it has, or would have if nothing but its rank
+    decided; `place` is null if the hit `shown_by` stands for it, and all are null for a deleted memory.
+    """
+
+    memory_id: str
+    found: bool
+    losses: list[Loss]
+    place: int | None
+    score: float | None
+    similarity: float | None
+    shown_by: str | None
+    explanation: Explanation | None
     took_ms: float

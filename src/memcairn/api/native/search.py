@@ -7,10 +7,11 @@ from fastapi import APIRouter, Request, Response
 from memcairn.api.native.access import KeyedRoute, bearer, services_of
 from memcairn.api.native.answers import answer
 from memcairn.api.native.events import Reader
-from memcairn.api.native.views import hit_view
+from memcairn.api.native.views import hit_view, why_view
 from memcairn.core.search import SearchQuery, search
+from memcairn.core.why import why
 from memcairn.domain.filters import parse_filter
-from memcairn.wire.search import SearchRequest, SearchResponse
+from memcairn.wire.search import SearchRequest, SearchResponse, WhyRequest, WhyResponse
 
 router = APIRouter(prefix="/v1/search", tags=["search"], route_class=KeyedRoute, dependencies=[bearer])
 
@@ -20,9 +21,21 @@ async def post_search(request: Request, body: SearchRequest, principal: Reader) 
     """The best memories for a question, with what they rest on."""
     started = time.perf_counter()
     services = services_of(request)
-    values = {name: getattr(body, name) for name in SearchRequest.model_fields if name not in {"query", "metadata"}}
-    values["filter"] = None if body.metadata is None else parse_filter(body.metadata)
-    hits = await search(services.deps, services.recalls, principal, SearchQuery(text=body.query, **values))
+    hits = await search(services.deps, services.recalls, principal, _query_of(body))
     now = services.deps.clock.now()
     took_ms = round((time.perf_counter() - started) * 1000, 3)
     return answer(SearchResponse(hits=[hit_view(hit, now) for hit in hits], took_ms=took_ms))
+
+
+@router.post("/why", operation_id="explain_search", response_model=WhyResponse)
+async def post_why(request: Request, body: WhyRequest, principal: Reader) -> Response:
+    """Where a search lost a memory, and where the memory stands in it."""
+    started = time.perf_counter()
+    found = await why(services_of(request).deps, principal, _query_of(body), body.memory_id)
+    return answer(why_view(found, took_ms=round((time.perf_counter() - started) * 1000, 3)))
+
+
+def _query_of(body: SearchRequest | WhyRequest) -> SearchQuery:
+    names = type(body).model_fields.keys() - {"query", "metadata", "memory_id"}
+    where = None if body.metadata is None else parse_filter(body.metadata)
+    return SearchQuery(text=body.query, filter=where, **{name: getattr(body, name) for name in names})

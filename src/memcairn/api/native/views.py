@@ -1,11 +1,12 @@
 """Domain objects as the wire shows them."""
 
-from dataclasses import asdict
 from datetime import datetime
 
 from memcairn.core.search import Hit, source_ids_of
+from memcairn.core.why import Why
 from memcairn.domain.conversations import Session, User
 from memcairn.domain.events import Event
+from memcairn.domain.explanation import Explanation
 from memcairn.domain.jobs import Job
 from memcairn.domain.memories import Memory
 from memcairn.domain.summaries import Summary
@@ -13,6 +14,8 @@ from memcairn.wire.events import Event as EventView
 from memcairn.wire.jobs import Job as JobView
 from memcairn.wire.memories import Entity, Scope
 from memcairn.wire.memories import Memory as MemoryView
+from memcairn.wire.search import Arm, Loss, WhyResponse
+from memcairn.wire.search import Explanation as ExplanationView
 from memcairn.wire.search import Hit as HitView
 from memcairn.wire.sessions import Session as SessionView
 from memcairn.wire.summaries import Summary as SummaryView
@@ -89,7 +92,36 @@ def hit_view(hit: Hit, now: datetime) -> HitView:
         observed_at=shown.observed_at if isinstance(shown, Memory) else shown.occurred_at,
         memory=memory_view(shown, now) if isinstance(shown, Memory) else None,
         source_events=sources,
-        explanation=None if hit.explanation is None else asdict(hit.explanation),
+        explanation=None if hit.explanation is None else explanation_view(hit.explanation),
+    )
+
+
+def explanation_view(explanation: Explanation) -> ExplanationView:
+    arms = {
+        name: Arm(rank=arm.rank, value=round(arm.value, 4), contribution=round(arm.contribution, 4))
+        for name, arm in explanation.arms.items()
+    }
+    return ExplanationView(
+        fused=round(explanation.fused, 4),
+        arms=arms,
+        factors={name: round(worth, 4) for name, worth in explanation.factors.items()},
+        coverage=round(explanation.coverage, 4),
+        reasons=list(explanation.reasons),
+    )
+
+
+def why_view(why: Why, *, took_ms: float) -> WhyResponse:
+    place = why.place
+    return WhyResponse(
+        memory_id=why.memory_id,
+        found=why.found,
+        losses=[Loss(stage=loss.stage.value, detail=loss.detail, field=loss.field) for loss in why.losses],
+        place=None if place is None else place.number,
+        score=None if place is None else round(place.score, 4),
+        similarity=None if place is None else round(place.similarity, 4),
+        shown_by=why.shown_by,
+        explanation=None if place is None else explanation_view(place.explanation),
+        took_ms=took_ms,
     )
 
 

@@ -38,7 +38,7 @@ from memcairn.wire.health import Health, Readiness
 from memcairn.wire.me import Me
 from memcairn.wire.memories import MemoryKind
 from memcairn.wire.purge import PurgeResponse
-from memcairn.wire.search import SearchResponse
+from memcairn.wire.search import SearchResponse, WhyResponse
 
 
 class AsyncMemcairnClient:
@@ -178,6 +178,50 @@ class AsyncMemcairnClient:
                 threshold=threshold,
                 include_source_events=include_source_events,
                 explain=explain,
+            )
+        )
+
+    async def why(
+        self,
+        query: str,
+        memory_id: str,
+        *,
+        actor_id: str | None = None,
+        session_id: str | None = None,
+        exclude_session_id: str | None = None,
+        role_ids: Sequence[str] | None = None,
+        team_ids: Sequence[str] | None = None,
+        kinds: Sequence[MemoryKind] | None = None,
+        types: Sequence[str] | None = None,
+        occurred_after: datetime | str | None = None,
+        occurred_before: datetime | str | None = None,
+        asked_at: datetime | str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        limit: int = 10,
+        threshold: float = 0.0,
+    ) -> WhyResponse:
+        """What becomes of one memory in a search: its place and score in every arm, and everything that loses it.
+
+        The options are those of `search` and mean the same. Asking recalls nothing. `NotFoundError` if the org holds
+        no memory of that id.
+        """
+        return await self._calls.run(
+            search_operations.why(
+                query,
+                memory_id,
+                actor_id=actor_id,
+                session_id=session_id,
+                exclude_session_id=exclude_session_id,
+                role_ids=role_ids,
+                team_ids=team_ids,
+                kinds=kinds,
+                types=types,
+                occurred_after=occurred_after,
+                occurred_before=occurred_before,
+                asked_at=asked_at,
+                metadata=metadata,
+                limit=limit,
+                threshold=threshold,
             )
         )
 
