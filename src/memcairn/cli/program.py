@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from memcairn.cli import demo, doctor, evaluate, keys, migrate, orgs, purge, serve, version, worker
+from memcairn.cli import backup, demo, doctor, evaluate, keys, migrate, orgs, purge, serve, version, worker
 from memcairn.cli.failures import Failure, explain
 from memcairn.domain.errors import DomainError
 
@@ -27,6 +27,8 @@ app.command("eval")(evaluate.evaluate)
 app.add_typer(orgs.app, name="orgs")
 app.add_typer(keys.app, name="keys")
 app.command("purge")(purge.purge)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("migrate")(migrate.migrate)
 app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)

@@ -48,6 +48,11 @@ def head_revision() -> str | None:
     return _scripts().get_current_head()
 
 
+def known_revisions() -> list[str]:
+    """Every revision this program can bring forward, oldest first."""
+    return [script.revision for script in reversed(list(_scripts().walk_revisions()))]
+
+
 def _scripts() -> ScriptDirectory:
     return ScriptDirectory(str(_FOLDER))
 
