@@ -1,8 +1,9 @@
 """What every test shares: a migrated database on a real file, the dependencies of the core, and no network."""
 
+import asyncio
 import shutil
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from memcairn.domain.keys import ALL_SCOPES, Principal
 from memcairn.observability.metrics import Metrics
 from memcairn.providers.fake import FakeEmbedder
 from memcairn.store import orgs
-from memcairn.store.database import SqliteDatabase, sqlite_engine
+from memcairn.store.database import Database, SqliteDatabase, sqlite_engine
 from memcairn.store.index.sqlite import SqliteIndex
 from memcairn.store.migrate import migrate
+from memcairn.store.postgres import PostgresDatabase
 from tests.build import NOW, ORG
+from tests.postgres import PostgresServer, empty_tables, running_server
 
 
 @pytest.fixture
@@ -56,10 +59,38 @@ def database_file(_migrated_file: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def database(database_file: Path, anyio_backend: str) -> AsyncIterator[SqliteDatabase]:
+async def sqlite_database(database_file: Path, anyio_backend: str) -> AsyncIterator[SqliteDatabase]:
     opened = SqliteDatabase(database_file)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _postgres_database(postgres_server: PostgresServer) -> Iterator[PostgresDatabase]:
+    """Opened once, as connecting takes longer than most tests; each finds it emptied."""
+    opened = PostgresDatabase(postgres_server.migrated(), connections=8)
+    yield opened
+    asyncio.run(opened.close())
+
+
+@pytest.fixture
+async def postgres_database(_postgres_database: PostgresDatabase, anyio_backend: str) -> PostgresDatabase:
+    """A migrated database with the org `default` in it. Shared by all tests: close another one, not this."""
+    await _postgres_database.write(empty_tables)
+    return _postgres_database
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest) -> Database:
+    """What a test of behaviour stands on: it runs once on each database."""
+    opened: Database = request.getfixturevalue(f"{request.param}_database")
+    return opened
 
 
 @pytest.fixture
@@ -68,8 +99,8 @@ def clock() -> FrozenClock:
 
 
 @pytest.fixture
-def deps(database: SqliteDatabase, clock: FrozenClock) -> Deps:
-    return Deps(db=database, index=SqliteIndex(), embedder=FakeEmbedder(), clock=clock, metrics=Metrics())
+def deps(sqlite_database: SqliteDatabase, clock: FrozenClock) -> Deps:
+    return Deps(db=sqlite_database, index=SqliteIndex(), embedder=FakeEmbedder(), clock=clock, metrics=Metrics())
 
 
 @pytest.fixture

@@ -122,9 +122,9 @@ def recorded(*engines: Engine) -> Iterator[Recorder]:
 
 @pytest.mark.anyio
 async def test_every_statement_says_whose_rows_it_means(
-    database: SqliteDatabase, deps: Deps, principal: Principal
+    sqlite_database: SqliteDatabase, deps: Deps, principal: Principal
 ) -> None:
-    with recorded(database._writer_engine, database._reader_engine) as recorder:
+    with recorded(sqlite_database._writer_engine, sqlite_database._reader_engine) as recorder:
         await _remember(deps, principal)
         await _converse(deps, principal)
         await _file(deps, principal)
@@ -273,10 +273,10 @@ class TestTheRecorderItself:
         assert recorder.unbound == []
 
     @pytest.mark.anyio
-    async def test_it_hears_both_engines_of_a_database(self, database: SqliteDatabase) -> None:
-        with recorded(database._writer_engine, database._reader_engine) as recorder:
-            await database.read(lambda connection: connection.execute(text("SELECT 1 FROM events")).all())
-            await database.write(lambda connection: connection.execute(select(metadata.tables["users"])).all())
+    async def test_it_hears_both_engines_of_a_database(self, sqlite_database: SqliteDatabase) -> None:
+        with recorded(sqlite_database._writer_engine, sqlite_database._reader_engine) as recorder:
+            await sqlite_database.read(lambda connection: connection.execute(text("SELECT 1 FROM events")).all())
+            await sqlite_database.write(lambda connection: connection.execute(select(metadata.tables["users"])).all())
 
         assert recorder.touched == {"events", "users"}
         assert len(recorder.unbound) == 2

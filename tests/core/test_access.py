@@ -59,10 +59,12 @@ class TestEntering:
         assert await refusal(deps, new_key()) == "unknown_key"
 
     async def test_a_mistyped_key_is_refused_without_asking_the_database(
-        self, deps: Deps, database: SqliteDatabase, made: MadeKey
+        self, deps: Deps, sqlite_database: SqliteDatabase, made: MadeKey
     ) -> None:
         asked: list[str] = []
-        event.listen(database._reader_engine, "before_cursor_execute", lambda *call: asked.append(call[2]), named=False)
+        event.listen(
+            sqlite_database._reader_engine, "before_cursor_execute", lambda *call: asked.append(call[2]), named=False
+        )
         mistyped = made.raw_key[:-1] + ("a" if made.raw_key[-1] != "a" else "b")
 
         assert await refusal(deps, mistyped) == "malformed_key"
@@ -156,10 +158,14 @@ class TestMakingKeys:
             await revoke_key(deps, "acme", made.key.key_id)
         assert await enter(deps, made.raw_key)
 
-    async def test_the_secret_is_nowhere_in_the_file(self, deps: Deps, database: SqliteDatabase, made: MadeKey) -> None:
+    async def test_the_secret_is_nowhere_in_the_file(
+        self, deps: Deps, sqlite_database: SqliteDatabase, made: MadeKey
+    ) -> None:
         secret = made.raw_key.split("_")[2].encode()
 
-        path = await database.read(lambda connection: connection.exec_driver_sql("PRAGMA database_list").one()[2])
+        path = await sqlite_database.read(
+            lambda connection: connection.exec_driver_sql("PRAGMA database_list").one()[2]
+        )
         with open(path, "rb") as file, open(f"{path}-wal", "rb") as log:  # noqa: ASYNC230 -- a small file of the test
             written = file.read() + log.read()
 

@@ -63,8 +63,10 @@ async def test_what_was_counted_is_there_before_and_after_it_is_written(deps: De
     assert await used(deps, principal) == {CALLS: 5}
 
 
-async def test_a_write_that_fails_loses_nothing(database: SqliteDatabase, deps: Deps, principal: Principal) -> None:
-    broken = BrokenDisk(database._path)
+async def test_a_write_that_fails_loses_nothing(
+    sqlite_database: SqliteDatabase, deps: Deps, principal: Principal
+) -> None:
+    broken = BrokenDisk(sqlite_database._path)
     deps = replace(deps, db=broken)
     deps.meter.note(principal, CALLS, 3, NOW)
     broken.broken = True

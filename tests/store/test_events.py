@@ -11,7 +11,7 @@ from sqlalchemy.event import listen, remove
 from memcairn.domain.events import Event, EventKind, EventStatus
 from memcairn.store import counters, events, sessions
 from memcairn.store.batches import MAX_IDS_PER_STATEMENT
-from memcairn.store.database import SqliteDatabase
+from memcairn.store.database import Database, SqliteDatabase
 from memcairn.store.events import EventFilter, Mark
 from tests.build import NOW, ORG, at, digest, make
 
@@ -29,7 +29,7 @@ def say(connection: Connection, *spoken: Event) -> None:
 
 
 class TestPositions:
-    async def test_concurrent_writers_get_consecutive_positions(self, database: SqliteDatabase) -> None:
+    async def test_concurrent_writers_get_consecutive_positions(self, database: Database) -> None:
         async def reserve(count: int) -> range:
             first = (await database.write(sessions.reserve, ORG, {"s1": count}, NOW))["s1"]
             return range(first, first + count)
@@ -39,7 +39,7 @@ class TestPositions:
         taken = sorted(position for positions in reserved for position in positions)
         assert taken == list(range(1, 61))
 
-    async def test_work_that_was_undone_leaves_no_gap(self, database: SqliteDatabase) -> None:
+    async def test_work_that_was_undone_leaves_no_gap(self, database: Database) -> None:
         def reserve_and_fail(connection: Connection) -> None:
             sessions.reserve(connection, ORG, {"s1": 5}, NOW)
             raise LookupError("no")
@@ -49,14 +49,14 @@ class TestPositions:
 
         assert await database.write(sessions.reserve, ORG, {"s1": 1}, NOW) == {"s1": 1}
 
-    async def test_each_session_and_each_org_counts_for_itself(self, database: SqliteDatabase) -> None:
+    async def test_each_session_and_each_org_counts_for_itself(self, database: Database) -> None:
         await database.write(sessions.reserve, ORG, {"s1": 3}, NOW)
 
         assert await database.write(sessions.reserve, ORG, {"s2": 1}, NOW) == {"s2": 1}
         assert await database.write(sessions.reserve, "other", {"s1": 1}, NOW) == {"s1": 1}
         assert await database.write(sessions.reserve, ORG, {"s1": 1}, NOW) == {"s1": 4}
 
-    async def test_counters_start_where_they_are_told(self, database: SqliteDatabase) -> None:
+    async def test_counters_start_where_they_are_told(self, database: Database) -> None:
         first = await database.write(counters.take, ORG, "rows", count=3, start=100)
         second = await database.write(counters.take, ORG, "rows", start=100)
 
@@ -64,7 +64,7 @@ class TestPositions:
 
 
 class TestReading:
-    async def test_an_event_comes_back_as_it_went_in(self, database: SqliteDatabase) -> None:
+    async def test_an_event_comes_back_as_it_went_in(self, database: Database) -> None:
         event = make(
             Event,
             kind=EventKind.TOOL_RESULT,
@@ -81,9 +81,7 @@ class TestReading:
 
         assert await database.read(events.by_ids, ORG, [event.event_id]) == [event]
 
-    async def test_ids_are_answered_in_the_order_asked_for_and_without_strangers(
-        self, database: SqliteDatabase
-    ) -> None:
+    async def test_ids_are_answered_in_the_order_asked_for_and_without_strangers(self, database: Database) -> None:
         first, second = make(Event, event_id="a"), make(Event, event_id="b")
         await database.write(say, first, second)
 
@@ -92,7 +90,7 @@ class TestReading:
         assert [event.event_id for event in found] == ["b", "a"]
         assert await database.read(events.by_ids, "other", ["a", "b"]) == []
 
-    async def test_more_ids_than_one_statement_takes(self, database: SqliteDatabase) -> None:
+    async def test_more_ids_than_one_statement_takes(self, database: Database) -> None:
         spoken = [make(Event, event_id=f"e{n}") for n in range(MAX_IDS_PER_STATEMENT + 1)]
         await database.write(say, *spoken)
         ids = [event.event_id for event in spoken]
@@ -100,7 +98,7 @@ class TestReading:
         assert [event.event_id for event in await database.read(events.by_ids, ORG, ids)] == ids
         assert len(await database.read(events.states, ORG, ids)) == len(ids)
 
-    async def test_a_deleted_event_is_in_no_answer_but_keeps_its_id(self, database: SqliteDatabase) -> None:
+    async def test_a_deleted_event_is_in_no_answer_but_keeps_its_id(self, database: Database) -> None:
         event = make(Event, event_id="a", content="secret")
         await database.write(say, event)
 
@@ -116,7 +114,7 @@ class TestReading:
         assert [event.event_id for event in await database.read(events.by_ids, ORG, ["a"], deleted=True)] == ["a"]
         assert await database.write(events.mark_deleted, ORG, ["a"], NOW) == 0
 
-    async def test_the_first_of_equal_events_within_the_window_is_found(self, database: SqliteDatabase) -> None:
+    async def test_the_first_of_equal_events_within_the_window_is_found(self, database: Database) -> None:
         spoken = [make(Event, event_id=f"e{hour}", content="hi", created_at=at(hour)) for hour in (1, 2, 3)]
         await database.write(say, *reversed(spoken))
 
@@ -127,7 +125,7 @@ class TestReading:
         assert await first_since(1) == {digest("hi"): "e2"}
         assert await first_since(3) == {}
 
-    async def test_marking_sets_status_and_error_of_these_alone(self, database: SqliteDatabase) -> None:
+    async def test_marking_sets_status_and_error_of_these_alone(self, database: Database) -> None:
         await database.write(say, make(Event, event_id="a"), make(Event, event_id="b"))
 
         await database.write(events.mark, ORG, ["a"], EventStatus.FAILED, now=at(1), error="it broke")
@@ -140,7 +138,7 @@ class TestReading:
 
 
 class TestPages:
-    async def test_events_of_one_request_are_listed_as_they_were_said(self, database: SqliteDatabase) -> None:
+    async def test_events_of_one_request_are_listed_as_they_were_said(self, database: Database) -> None:
         said = ["m-10", "m-9", "m-11"]
         await database.write(say, *(make(Event, event_id=event_id) for event_id in said))
 
@@ -148,7 +146,7 @@ class TestPages:
 
         assert [event.event_id for event in listed] == said
 
-    async def test_pages_hold_every_event_once(self, database: SqliteDatabase) -> None:
+    async def test_pages_hold_every_event_once(self, database: Database) -> None:
         spoken = [
             make(Event, event_id=f"e{n % 7}-{n}", session_id=f"s{n % 2}", created_at=at(n // 4)) for n in range(20)
         ]
@@ -174,7 +172,7 @@ class TestPages:
         ],
     )
     async def test_filters_are_conditions_that_all_hold(
-        self, database: SqliteDatabase, where: EventFilter, expected: list[str]
+        self, database: Database, where: EventFilter, expected: list[str]
     ) -> None:
         await database.write(
             say,
@@ -190,7 +188,7 @@ class TestPages:
 
 
 class TestPending:
-    async def test_the_newest_that_contain_a_word_in_any_case(self, database: SqliteDatabase) -> None:
+    async def test_the_newest_that_contain_a_word_in_any_case(self, database: Database) -> None:
         texts = ["Lisbon is warm", "nothing here", "LISBON again", "Porto"]
         spoken = [make(Event, event_id=f"e{n}", content=text, created_at=at(n)) for n, text in enumerate(texts)]
         await database.write(say, *spoken)
@@ -202,13 +200,13 @@ class TestPending:
         assert [event.event_id for event in found] == ["e2", "e0"]
         assert [event.event_id for event in newest] == ["e2", "e1"]
 
-    async def test_a_word_is_no_pattern(self, database: SqliteDatabase) -> None:
+    async def test_a_word_is_no_pattern(self, database: Database) -> None:
         await database.write(say, make(Event, event_id="a", content="100 percent"))
 
         assert await database.read(events.pending, ORG, where=ANY, words=("1%", "1_0", "%"), limit=10) == []
 
 
-async def test_pages_by_time_are_counted_off_in_an_index_alone(database: SqliteDatabase) -> None:
+async def test_pages_by_time_are_counted_off_in_an_index_alone(sqlite_database: SqliteDatabase) -> None:
     def ask(connection: Connection) -> list[str]:
         asked: list[tuple[str, Any]] = []
 
@@ -221,6 +219,6 @@ async def test_pages_by_time_are_counted_off_in_an_index_alone(database: SqliteD
         statement, bound = asked[0]
         return [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", bound)]
 
-    plan = await database.read(ask)
+    plan = await sqlite_database.read(ask)
 
     assert plan == ["SEARCH events USING COVERING INDEX ix_events_time (org_id=?)"]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, create_engine, event, insert, select
@@ -12,7 +12,7 @@ from sqlalchemy.pool import StaticPool
 from memcairn.domain.errors import Invalid
 from memcairn.domain.filters import parse_filter
 from memcairn.store import filters
-from memcairn.store.database import SqliteDatabase
+from memcairn.store.database import Database
 from memcairn.store.schema import Document, sessions
 from tests.build import NOW, ORG
 
@@ -98,21 +98,28 @@ def test_a_filter_can_be_made_again_from_its_name(connection: Connection) -> Non
 
 def test_on_postgres_the_path_is_a_bound_value_in_our_own_spelling() -> None:
     class Postgres:
+        info: ClassVar[dict[str, object]] = {}
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy annotates it with nothing
 
+        def exec_driver_sql(self, statement: str) -> None:
+            said.append(statement)
+
+    said: list[str] = []
     raw = {"or": [{"jsonpath": "$ ? (@.a == 'x')"}, {"and": [{"jsonpath": "$.b"}, {}]}]}
     wanted = filters.condition(Postgres(), TABLE.c.metadata, parse_filter(raw))  # type: ignore[arg-type]  # enough of one
 
     compiled = wanted.compile(dialect=Postgres.dialect)
     assert str(compiled) == (
-        "coalesce(jsonb_path_exists(things.metadata, CAST(%(param_1)s::VARCHAR AS JSONPATH)), false) OR "
-        "coalesce(jsonb_path_exists(things.metadata, CAST(%(param_2)s::VARCHAR AS JSONPATH)), false) AND true"
+        "coalesce(jsonb_path_exists(CAST(things.metadata AS JSONB), CAST(%(param_1)s::VARCHAR AS JSONPATH), "
+        "CAST('{}' AS JSONB), true), false) OR "
+        "coalesce(jsonb_path_exists(CAST(things.metadata AS JSONB), CAST(%(param_2)s::VARCHAR AS JSONPATH), "
+        "CAST('{}' AS JSONB), true), false) AND true"
     )
     assert list(compiled.params.values()) == ['$ ? ( @ . "a" == "x" )', '$ . "b"']
 
 
 @pytest.mark.anyio
-async def test_a_filter_that_works_too_hard_is_refused_and_the_database_goes_on(database: SqliteDatabase) -> None:
+async def test_a_filter_that_works_too_hard_is_refused_and_the_database_goes_on(database: Database) -> None:
     def fill(connection: Connection) -> None:
         numbers = {"low": list(range(2_000)), "high": list(range(2_000, 4_000))}
         row = {"org_id": ORG, "session_id": "s", "session_uuid": "u", "created_at": NOW, "updated_at": NOW, "number": 1}

@@ -62,20 +62,20 @@ class Indexed:
 
 
 @pytest.fixture(params=["exact", "wide"])
-def indexed(database: SqliteDatabase, request: pytest.FixtureRequest) -> Indexed:
+def indexed(sqlite_database: SqliteDatabase, request: pytest.FixtureRequest) -> Indexed:
     """Everything that must hold whether a scope is ranked whole or gives its best candidates."""
-    return Indexed(database, SqliteIndex(exact_rows=0) if request.param == "wide" else SqliteIndex())
+    return Indexed(sqlite_database, SqliteIndex(exact_rows=0) if request.param == "wide" else SqliteIndex())
 
 
 @pytest.fixture
-def exact(database: SqliteDatabase) -> Indexed:
-    return Indexed(database, SqliteIndex())
+def exact(sqlite_database: SqliteDatabase) -> Indexed:
+    return Indexed(sqlite_database, SqliteIndex())
 
 
 @pytest.fixture
-def large(database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch) -> Indexed:
+def large(sqlite_database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch) -> Indexed:
     monkeypatch.setattr(wide, "CANDIDATES_PER_ARM", SMALL)
-    return Indexed(database, SqliteIndex(exact_rows=0))
+    return Indexed(sqlite_database, SqliteIndex(exact_rows=0))
 
 
 def rows(pool: Pool) -> list[dict[str, Any]]:
@@ -257,8 +257,8 @@ class TestIsolation:
 class TestTwoProcesses:
     """Two index objects on one file stand for two servers: each caches, neither shows what is no longer there."""
 
-    async def test_each_sees_what_the_other_did(self, database: SqliteDatabase) -> None:
-        here, there = Indexed(database, SqliteIndex()), Indexed(database, SqliteIndex())
+    async def test_each_sees_what_the_other_did(self, sqlite_database: SqliteDatabase) -> None:
+        here, there = Indexed(sqlite_database, SqliteIndex()), Indexed(sqlite_database, SqliteIndex())
         await here.put(entry("lisbon", memory_id="m1"), entry("lisbon", memory_id="m2"))
         assert await here.ids() == await there.ids() == ["m1", "m2"]
 
@@ -269,15 +269,17 @@ class TestTwoProcesses:
         assert await here.ids() == await there.ids() == ["m2", "m3"]
         assert rows((await here.find()).pool) == rows((await there.find()).pool)
 
-    async def test_a_scope_that_was_forgotten_and_filled_again_starts_afresh(self, database: SqliteDatabase) -> None:
-        here, there = Indexed(database, SqliteIndex()), Indexed(database, SqliteIndex())
+    async def test_a_scope_that_was_forgotten_and_filled_again_starts_afresh(
+        self, sqlite_database: SqliteDatabase
+    ) -> None:
+        here, there = Indexed(sqlite_database, SqliteIndex()), Indexed(sqlite_database, SqliteIndex())
         await here.put(entry("lisbon", memory_id="old"))
         for trait in (Trait.OUTDATED, Trait.SHORT):
             await here.add_trait(trait, "old")
         assert await here.ids(scope=ANN) == ["old"]
 
         await there.remove("old")
-        await database.write(there.index.forget_empty_scopes, ORG)
+        await sqlite_database.write(there.index.forget_empty_scopes, ORG)
         await there.put(entry("lisbon", scope_key="actor:bob"))
         await there.put(entry("lisbon", memory_id="new"))
 
@@ -303,9 +305,9 @@ class TestTwoProcesses:
         fresh = Indexed(exact.db, SqliteIndex())
         assert rows((await exact.find()).pool) == rows((await fresh.find()).pool)
 
-    async def test_the_cache_stays_within_its_bound(self, database: SqliteDatabase) -> None:
+    async def test_the_cache_stays_within_its_bound(self, sqlite_database: SqliteDatabase) -> None:
         index = SqliteIndex(cache_bytes=20_000)
-        indexed = Indexed(database, index)
+        indexed = Indexed(sqlite_database, index)
         for n in range(12):
             await indexed.put(*(entry("lisbon", scope_key=f"actor:{n}") for _ in range(10)))
 

@@ -9,7 +9,7 @@ import pytest
 from memcairn.domain.errors import Conflict, NotFound
 from memcairn.domain.jobs import LEASE, MAX_ATTEMPTS, MAX_ERROR_CHARS, Job, JobStatus, NewJob
 from memcairn.store import jobs
-from memcairn.store.database import SqliteDatabase
+from memcairn.store.database import Database
 from memcairn.store.jobs import LeaseLost
 from tests.build import NOW, ORG, make
 
@@ -22,7 +22,7 @@ SECOND = timedelta(seconds=1)
 class Queue:
     """The verbs of the queue, each in a transaction of its own, at `now`."""
 
-    def __init__(self, db: SqliteDatabase) -> None:
+    def __init__(self, db: Database) -> None:
         self.db = db
         self.now: datetime = NOW
 
@@ -52,7 +52,7 @@ class Queue:
 
 
 @pytest.fixture
-def queue(database: SqliteDatabase) -> Queue:
+def queue(database: Database) -> Queue:
     return Queue(database)
 
 

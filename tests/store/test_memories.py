@@ -12,7 +12,7 @@ from memcairn.domain.events import Event
 from memcairn.domain.memories import Entity, Memory, MemoryKind, MemoryStatus
 from memcairn.domain.scopes import Level, Scope, actor_scope
 from memcairn.store import events, memories, sessions
-from memcairn.store.database import SqliteDatabase
+from memcairn.store.database import Database
 from memcairn.store.memories import SORTS, Mark, MemoryFilter, MemoryRow, NewChange
 from tests.build import NOW, ORG, at, digest, make
 
@@ -22,7 +22,7 @@ ANY = MemoryFilter()
 
 
 @pytest.fixture
-async def heard(database: SqliteDatabase) -> list[Event]:
+async def heard(database: Database) -> list[Event]:
     """Three events for memories to rest on."""
     spoken = [make(Event, event_id=f"e{n}", position=n, content=f"word {n}") for n in (1, 2, 3)]
 
@@ -34,17 +34,17 @@ async def heard(database: SqliteDatabase) -> list[Event]:
     return spoken
 
 
-async def store(db: SqliteDatabase, *stored: Memory) -> None:
+async def store(db: Database, *stored: Memory) -> None:
     await db.write(memories.add, [make(MemoryRow, memory=memory, digest=memory.text) for memory in stored])
 
 
-async def one(db: SqliteDatabase, memory_id: str) -> Memory:
+async def one(db: Database, memory_id: str) -> Memory:
     [found] = await db.read(memories.by_ids, ORG, [memory_id])
     return found
 
 
 async def page(
-    db: SqliteDatabase,
+    db: Database,
     where: MemoryFilter = ANY,
     *,
     sort: str = "observed_at_desc",
@@ -55,7 +55,7 @@ async def page(
 
 
 class TestRoundTrip:
-    async def test_a_memory_comes_back_as_it_went_in(self, database: SqliteDatabase, heard: Sequence[Event]) -> None:
+    async def test_a_memory_comes_back_as_it_went_in(self, database: Database, heard: Sequence[Event]) -> None:
         memory = make(
             Memory,
             scope=Scope(Level.ROLE, role_id="nurse"),
@@ -84,11 +84,11 @@ class TestRoundTrip:
         assert await one(database, memory.memory_id) == memory
 
     @pytest.mark.parametrize("wrong", [{"strength": 5.1}, {"strength": -0.1}, {"confidence": 1.1}])
-    async def test_values_out_of_range_are_refused(self, database: SqliteDatabase, wrong: dict[str, Any]) -> None:
+    async def test_values_out_of_range_are_refused(self, database: Database, wrong: dict[str, Any]) -> None:
         with pytest.raises(IntegrityError):
             await store(database, make(Memory, **wrong))
 
-    async def test_ids_are_answered_in_the_order_asked_for(self, database: SqliteDatabase) -> None:
+    async def test_ids_are_answered_in_the_order_asked_for(self, database: Database) -> None:
         await store(database, *(make(Memory, memory_id=name) for name in "abc"))
 
         found = await database.read(memories.by_ids, ORG, ["c", "nobody", "a"])
@@ -98,23 +98,21 @@ class TestRoundTrip:
 
 
 class TestSources:
-    async def test_a_source_is_added_behind_the_others(self, database: SqliteDatabase, heard: Sequence[Event]) -> None:
+    async def test_a_source_is_added_behind_the_others(self, database: Database, heard: Sequence[Event]) -> None:
         await store(database, make(Memory, memory_id="m", source_event_ids=("e3",)))
 
         await database.write(memories.add_source, ORG, "m", "e1")
 
         assert (await one(database, "m")).source_event_ids == ("e3", "e1")
 
-    async def test_a_deleted_event_is_no_source(self, database: SqliteDatabase, heard: Sequence[Event]) -> None:
+    async def test_a_deleted_event_is_no_source(self, database: Database, heard: Sequence[Event]) -> None:
         await store(database, make(Memory, memory_id="m", source_event_ids=("e1", "e2")))
 
         await database.write(events.mark_deleted, ORG, ["e1"], NOW)
 
         assert (await one(database, "m")).source_event_ids == ("e2",)
 
-    async def test_memories_are_found_by_what_they_rest_on(
-        self, database: SqliteDatabase, heard: Sequence[Event]
-    ) -> None:
+    async def test_memories_are_found_by_what_they_rest_on(self, database: Database, heard: Sequence[Event]) -> None:
         await store(
             database,
             make(Memory, memory_id="a", source_event_ids=("e1", "e2")),
@@ -127,9 +125,7 @@ class TestSources:
         assert await database.read(memories.verbatim_of, ORG, ["e1", "e2", "e3"]) == ["b"]
         assert await database.read(memories.ids_by_sources, "other", ["e1"]) == []
 
-    async def test_erasing_takes_links_and_history_along(
-        self, database: SqliteDatabase, heard: Sequence[Event]
-    ) -> None:
+    async def test_erasing_takes_links_and_history_along(self, database: Database, heard: Sequence[Event]) -> None:
         await store(database, make(Memory, memory_id="m", source_event_ids=("e1",)))
         await database.write(memories.note_changes, ORG, [NewChange("m", "created", "because")], NOW)
 
@@ -140,7 +136,7 @@ class TestSources:
 
 
 class TestChanging:
-    async def test_history_keeps_every_change_in_its_order(self, database: SqliteDatabase) -> None:
+    async def test_history_keeps_every_change_in_its_order(self, database: Database) -> None:
         await store(database, make(Memory, memory_id="m"))
         changes = [NewChange("m", f"c{n}", f"reason {n}", {"strength": n} if n else None) for n in range(3)]
 
@@ -149,7 +145,7 @@ class TestChanging:
         found = await database.read(memories.history, ORG, "m")
         assert [(c.change, c.reason, c.before) for c in found] == [(c.change, c.reason, c.before) for c in changes]
 
-    async def test_recall_is_counted_on_top_of_what_is_stored(self, database: SqliteDatabase) -> None:
+    async def test_recall_is_counted_on_top_of_what_is_stored(self, database: Database) -> None:
         await store(database, make(Memory, memory_id="m", recall_count=2))
 
         await database.write(memories.reinforce, ORG, {"m": 1.3, "gone": 2.0}, {"m": 3, "gone": 1}, at(5))
@@ -157,7 +153,7 @@ class TestChanging:
         changed = await one(database, "m")
         assert (changed.strength, changed.recall_count, changed.last_recalled_at) == (1.3, 5, at(5))
 
-    async def test_a_deleted_memory_is_in_no_answer_and_cannot_change(self, database: SqliteDatabase) -> None:
+    async def test_a_deleted_memory_is_in_no_answer_and_cannot_change(self, database: Database) -> None:
         await store(database, make(Memory, memory_id="m", text="secret"))
 
         assert await database.write(memories.mark_deleted, ORG, ["m"], NOW) == 1
@@ -168,7 +164,7 @@ class TestChanging:
         assert await database.write(memories.change, ORG, "m", {"text": "changed"}) == 0
         assert await database.write(memories.mark_deleted, ORG, ["m"], NOW) == 0
 
-    async def test_another_org_changes_nothing(self, database: SqliteDatabase) -> None:
+    async def test_another_org_changes_nothing(self, database: Database) -> None:
         memory = make(Memory, memory_id="m")
         await store(database, memory)
 
@@ -181,7 +177,7 @@ class TestChanging:
 
 
 class TestKnown:
-    async def test_equal_words_and_equal_slots_of_one_scope_oldest_first(self, database: SqliteDatabase) -> None:
+    async def test_equal_words_and_equal_slots_of_one_scope_oldest_first(self, database: Database) -> None:
         rows = [
             MemoryRow(make(Memory, memory_id="same", observed_at=at(2)), digest="d1"),
             MemoryRow(make(Memory, memory_id="slot", observed_at=at(1)), "x", slot_key="ann|home", value="porto"),
@@ -202,7 +198,7 @@ class TestKnown:
 
 class TestPages:
     @pytest.mark.parametrize("sort", sorted(SORTS))
-    async def test_pages_hold_every_memory_once_in_order(self, database: SqliteDatabase, sort: str) -> None:
+    async def test_pages_hold_every_memory_once_in_order(self, database: Database, sort: str) -> None:
         stored = [
             make(
                 Memory,
@@ -243,7 +239,7 @@ class TestPages:
         ],
     )
     async def test_filters_are_conditions_that_all_hold(
-        self, database: SqliteDatabase, where: MemoryFilter, expected: list[str]
+        self, database: Database, where: MemoryFilter, expected: list[str]
     ) -> None:
         await store(
             database,
@@ -260,7 +256,7 @@ class TestPages:
 
         assert sorted(memory.memory_id for memory in await page(database, where)) == expected
 
-    async def test_the_newest_comes_first_however_close(self, database: SqliteDatabase) -> None:
+    async def test_the_newest_comes_first_however_close(self, database: Database) -> None:
         tick = timedelta(microseconds=1)
         await store(database, *(make(Memory, memory_id=f"m{n}", observed_at=NOW + n * tick) for n in range(3)))
 

@@ -1,6 +1,7 @@
-"""Bringing a database to the schema of the program."""
+"""Bringing a database to the schema of the program, on either database."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,49 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from memcairn.domain.errors import Conflict
-from memcairn.store.database import SqliteDatabase
+from memcairn.store.database import Database, SqliteDatabase
 from memcairn.store.migrate import current_revision, head_revision, migrate
+from memcairn.store.postgres import PostgresDatabase
 from memcairn.store.schema import metadata
 
 pytestmark = pytest.mark.anyio
+
+_ON_BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+class Places:
+    """Databases without a table, each of which can be opened by several at once."""
+
+    def __init__(self, new: Callable[[], Callable[[], Database]]) -> None:
+        self._new = new
+        self._opened: list[Database] = []
+
+    def open(self, count: int = 1) -> list[Database]:
+        """One new place, opened `count` times."""
+        open_again = self._new()
+        opened = [open_again() for _ in range(count)]
+        self._opened += opened
+        return opened
+
+    async def close(self) -> None:
+        for database in self._opened:
+            await database.close()
+
+
+@pytest.fixture(params=_ON_BOTH)
+async def places(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str) -> AsyncIterator[Places]:
+    def new_file() -> Callable[[], Database]:
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.db"
+        path.touch()
+        return lambda: SqliteDatabase(path)
+
+    def new_on_server() -> Callable[[], Database]:
+        url = request.getfixturevalue("postgres_server").empty()
+        return lambda: PostgresDatabase(url, connections=2)
+
+    found = Places(new_file if request.param == "sqlite" else new_on_server)
+    yield found
+    await found.close()
 
 
 def differences(connection: Connection) -> list[object]:
@@ -28,22 +67,23 @@ def differences(connection: Connection) -> list[object]:
     return list(compare_metadata(context, metadata))
 
 
-async def test_an_empty_database_becomes_what_the_schema_says(tmp_path: Path) -> None:
-    database = SqliteDatabase(tmp_path / "memory.db")
+async def test_an_empty_database_becomes_what_the_schema_says(places: Places) -> None:
+    [database] = places.open()
 
     applied = await database.write(migrate)
 
     assert applied
     assert await database.read(differences) == []
     assert await database.read(current_revision) == head_revision() == applied[-1]
-    await database.close()
 
 
-async def test_migrating_again_does_nothing(database: SqliteDatabase) -> None:
+async def test_migrating_again_does_nothing(database: Database) -> None:
     assert await database.write(migrate) == []
 
 
-async def test_a_database_of_a_newer_program_is_refused_and_left_alone(database: SqliteDatabase) -> None:
+async def test_a_database_of_a_newer_program_is_refused_and_left_alone(places: Places) -> None:
+    [database] = places.open()
+    await database.write(migrate)
     await database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
 
     with pytest.raises(Conflict, match="9999") as refused:
@@ -53,21 +93,49 @@ async def test_a_database_of_a_newer_program_is_refused_and_left_alone(database:
     assert await database.read(current_revision) == "9999"
 
 
-async def test_two_processes_may_start_at_once(tmp_path: Path) -> None:
-    both = [SqliteDatabase(tmp_path / "memory.db") for _ in range(2)]
+async def test_servers_that_start_at_once_migrate_one_after_the_other(places: Places) -> None:
+    several = places.open(3)
 
-    applied = await asyncio.gather(*(database.write(migrate) for database in both))
+    applied = await asyncio.gather(*(database.write(migrate) for database in several))
 
-    assert sorted(map(bool, applied)) == [False, True]
-    for database in both:
-        await database.close()
+    assert sorted(map(bool, applied)) == [False, False, True]
+    assert await several[0].read(differences) == []
 
 
-async def test_servers_in_one_process_do_not_mix_up_their_databases(tmp_path: Path) -> None:
-    several = [SqliteDatabase(tmp_path / f"{n}.db") for n in range(4)]
+async def test_a_migration_that_ends_half_way_leaves_nothing_and_can_be_run_again(places: Places) -> None:
+    class PowerCut(BaseException):
+        pass
+
+    def interrupted(connection: Connection) -> None:
+        migrate(connection)
+        raise PowerCut
+
+    [database] = places.open()
+
+    with pytest.raises(PowerCut):
+        await database.write(interrupted)
+
+    assert await database.read(current_revision) is None
+    assert await database.write(migrate)
+    assert await database.read(differences) == []
+
+
+async def test_servers_in_one_process_do_not_mix_up_their_databases(places: Places) -> None:
+    several = [places.open()[0] for _ in range(4)]
 
     await asyncio.gather(*(database.write(migrate) for database in several))
 
     for database in several:
         assert await database.read(differences) == []
-        await database.close()
+
+
+@pytest.mark.postgres
+async def test_on_postgres_every_text_is_ordered_as_sqlite_and_python_order_it(
+    postgres_database: PostgresDatabase,
+) -> None:
+    collations = text(
+        "SELECT DISTINCT collation_name FROM information_schema.columns WHERE table_schema = current_schema() "
+        "AND collation_name IS NOT NULL AND table_name <> 'alembic_version'"
+    )
+
+    assert await postgres_database.read(lambda connection: list(connection.execute(collations).scalars())) == ["C"]

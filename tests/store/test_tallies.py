@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from memcairn.domain.memories import Entity, Memory, MemoryStatus
 from memcairn.domain.scopes import Level, Scope, actor_scope
 from memcairn.store import actors, memories, statistics, tallies
-from memcairn.store.database import SqliteDatabase
+from memcairn.store.database import Database
 from memcairn.store.memories import MemoryRow
 from memcairn.store.schema import actor_tallies, memory_tallies
 from memcairn.store.schema import memories as memory_rows
@@ -106,7 +106,7 @@ def carry_out(connection: Connection, ids: list[str], step: Any, number: int) ->
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(ADDITIONS | CHANGES, max_size=30))
-async def test_whatever_happens_to_memories_the_counts_stay_exact(database: SqliteDatabase, steps: list[Any]) -> None:
+async def test_whatever_happens_to_memories_the_counts_stay_exact(database: Database, steps: list[Any]) -> None:
     def live(connection: Connection) -> None:
         memories.erase(connection, ORG, list(connection.execute(select(memory_rows.c.memory_id)).scalars()))
         ids: list[str] = []
@@ -117,7 +117,7 @@ async def test_whatever_happens_to_memories_the_counts_stay_exact(database: Sqli
     await database.write(live)
 
 
-async def test_a_name_nobody_mentions_any_more_is_nowhere(database: SqliteDatabase) -> None:
+async def test_a_name_nobody_mentions_any_more_is_nowhere(database: Database) -> None:
     row = a_row(1, "ann", [Entity("Zanzibar", "PLACE")], 0.5)
 
     def come_and_go(connection: Connection) -> None:
@@ -130,7 +130,7 @@ async def test_a_name_nobody_mentions_any_more_is_nowhere(database: SqliteDataba
     assert await database.read(actors.page, ORG, sort="actor_id_asc", limit=10) == []
 
 
-async def test_the_first_and_last_time_of_an_actor_follow_what_is_left(database: SqliteDatabase) -> None:
+async def test_the_first_and_last_time_of_an_actor_follow_what_is_left(database: Database) -> None:
     rows = [
         MemoryRow(make(Memory, scope=actor_scope("ann"), created_at=at(day=day)), digest=str(day)) for day in (1, 2, 3)
     ]
@@ -146,7 +146,7 @@ async def test_the_first_and_last_time_of_an_actor_follow_what_is_left(database:
     assert (found.memory_count, found.first_memory_at, found.last_memory_at) == (1, at(day=2), at(day=2))
 
 
-async def test_statistics_out_of_tallies_equal_those_out_of_rows(database: SqliteDatabase) -> None:
+async def test_statistics_out_of_tallies_equal_those_out_of_rows(database: Database) -> None:
     rows = [a_row(n, "ann", list(ENTITIES[: n % 4]), n / 10) for n in range(11)]
     await database.write(memories.add, rows)
 
@@ -164,7 +164,7 @@ async def test_statistics_out_of_tallies_equal_those_out_of_rows(database: Sqlit
     ]
 
 
-async def test_an_org_without_memories_has_zeros(database: SqliteDatabase) -> None:
+async def test_an_org_without_memories_has_zeros(database: Database) -> None:
     stats = await database.read(statistics.of_org, "nobody")
 
     assert (stats.total, stats.active, stats.average_confidence, stats.average_strength) == (0, 0, 0.0, 0.0)

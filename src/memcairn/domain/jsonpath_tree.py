@@ -1,7 +1,7 @@
 """A JSON path as a tree: what was read, ready to be evaluated."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 
 from memcairn.domain.like_regex import Regex
 
@@ -124,3 +124,12 @@ class IsUnknown:
 
 
 Predicate = Compare | StartsWith | LikeRegex | Exists | And | Or | Not | IsUnknown
+
+
+def crosses(tree: object) -> bool:
+    """Whether somewhere in `tree` what one path yields is compared with what another yields, each value with each."""
+    if isinstance(tree, Compare) and isinstance(tree.left, Walk) and isinstance(tree.right, Walk):
+        return True
+    if isinstance(tree, Sequence) and not isinstance(tree, str):
+        return any(map(crosses, tree))
+    return is_dataclass(tree) and any(crosses(getattr(tree, each.name)) for each in fields(tree))

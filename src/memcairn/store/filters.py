@@ -11,12 +11,29 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Connection, and_, cast, false, func, literal, or_, true
-from sqlalchemy.dialects.postgresql import JSONPATH
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    literal_column,
+    or_,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
+from sqlalchemy.exc import DBAPIError
 
 from memcairn.domain.errors import Invalid
 from memcairn.domain.filters import AllOf, AnyOf, Filter, Node, PathNode, parse_filter
 from memcairn.domain.jsonpath import Budget
+from memcairn.domain.jsonpath_tree import crosses
+from memcairn.store import postgres_errors
 
 FUNCTION = "memcairn_matches"
 ERROR_SIGN = "user-defined function raised exception"
@@ -26,17 +43,39 @@ FREE_STEPS_PER_ROW = 1_000
 EXTRA_STEPS_PER_QUERY = 2_000_000
 """A row may cost FREE_STEPS_PER_ROW; what goes beyond is taken from this, once for all rows: about two seconds."""
 
+POSTGRES_MILLIS_PER_QUERY = 2_000
+POSTGRES_CROSSED_BYTES = 16 * 1024
+"""Metadata within which two paths may be compared with each other on Postgres: half a second for the worst row."""
+POSTGRES_ERROR_SIGN = "memcairn: this filter looks at too many values"
+UNDER_WAY = "memcairn_filter"
+
 _REMEMBERED = 64
 
 
 def condition(connection: Connection, column: ColumnElement[Any], filter: Filter) -> ColumnElement[bool]:
     """What keeps rows whose JSON `column` fulfils `filter`; NULL fulfils no path.
 
-    On SQLite the query raises Invalid (`filter_too_costly`) when it takes more work than EXTRA_STEPS_PER_QUERY allows.
+    The query raises Invalid (`filter_too_costly`) when it takes more work than EXTRA_STEPS_PER_QUERY allows on SQLite,
+    or longer than POSTGRES_MILLIS_PER_QUERY on Postgres, where that bounds the rest of the transaction too.
     """
     if connection.dialect.name == "sqlite":
         return _on_sqlite(column, filter)
-    return _on_postgres(column, filter.root)
+    if filter.selects:
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {POSTGRES_MILLIS_PER_QUERY}")
+        connection.info[UNDER_WAY] = True
+    return _on_postgres(cast(column, JSONB), filter.root)
+
+
+def stopped(connection: Connection, error: DBAPIError) -> bool:
+    """Whether a statement on Postgres failed because a filter had too much to do."""
+    if POSTGRES_ERROR_SIGN in str(error.orig):
+        return True
+    return bool(connection.info.get(UNDER_WAY)) and postgres_errors.too_slow(error)
+
+
+def forget(connection: Connection) -> None:
+    """Tell a connection to Postgres that a transaction without a filter begins."""
+    connection.info.pop(UNDER_WAY, None)
 
 
 def too_costly() -> Invalid:
@@ -100,6 +139,7 @@ class _Query:
 
 
 _running = _Running()
+_NO_VARIABLES: ColumnElement[Any] = cast(literal_column("'{}'"), JSONB)
 
 
 def _on_sqlite(column: ColumnElement[Any], filter: Filter) -> ColumnElement[bool]:
@@ -115,10 +155,21 @@ def _matches(name: str, metadata: str | None) -> bool:
 def _on_postgres(column: ColumnElement[Any], node: Node) -> ColumnElement[bool]:
     match node:
         case PathNode(path):
-            return func.coalesce(
-                func.jsonb_path_exists(column, cast(literal(path.text), JSONPATH)), false(), type_=Boolean
-            )
+            # Silent: where a path does not fit the value, it does not match.
+            exists = func.jsonb_path_exists(column, cast(literal(path.text), JSONPATH), _NO_VARIABLES, true())
+            found = func.coalesce(exists, false(), type_=Boolean)
+            return _guarded(column, found) if crosses(path.tree) else found
         case AllOf(parts):
             return and_(true(), *(_on_postgres(column, part) for part in parts))
         case AnyOf(parts):
             return or_(false(), *(_on_postgres(column, part) for part in parts))
+
+
+def _guarded(column: ColumnElement[Any], found: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Postgres compares each value with each without looking up, however long that takes: so only a few with a few.
+
+    A row with more makes the query fail; the text that cannot be cast holds POSTGRES_ERROR_SIGN.
+    """
+    spelled = cast(column, Text)
+    refused = cast(func.left(spelled, 0).concat(literal_column(f"'{POSTGRES_ERROR_SIGN}'")), Boolean)
+    return case((func.octet_length(spelled) > POSTGRES_CROSSED_BYTES, refused), else_=found)

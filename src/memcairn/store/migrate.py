@@ -10,6 +10,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from memcairn.domain.errors import Conflict
+from memcairn.store import postgres_schema
+from memcairn.store.schema import metadata
 
 _FOLDER = Path(__file__).parent / "migrations"
 
@@ -21,8 +23,11 @@ def migrate(connection: Connection) -> list[str]:
     """Apply the revisions that are missing, all in the caller's transaction; returns their ids, oldest first.
 
     Two processes at once: the second waits for the first and finds nothing to do. A database made by a newer program
-    is refused with Conflict.
+    is refused with Conflict; a Postgres server that lacks something with Unavailable.
     """
+    on_postgres = connection.dialect.name == "postgresql"
+    if on_postgres:
+        postgres_schema.prepare(connection)
     before = current_revision(connection)
     scripts = _scripts()
     known = [script.revision for script in scripts.walk_revisions()]
@@ -34,6 +39,8 @@ def migrate(connection: Connection) -> list[str]:
         )
     with _alembic:
         command.upgrade(_config(connection), "head")
+    if on_postgres:
+        postgres_schema.order_by_bytes(connection, sorted(metadata.tables))
     return [script.revision for script in reversed(list(scripts.iterate_revisions("heads", before or "base")))]
 
 

@@ -30,7 +30,6 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(
     naming_convention={
@@ -65,7 +64,8 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-Document = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+# JSON and not JSONB on Postgres: an answer has its keys in the order they were sent, and 1e22 stays what it was.
+Document = JSON(none_as_null=True)
 Id = String(256)
 
 

@@ -124,7 +124,7 @@ def _count_what_is_there() -> None:
         )
     run_for(
         sqlite=[_entities("json_extract(e.value, '$.{}')", "json_each(m.entities)")],
-        postgres=[_entities("e.value ->> '{}'", "jsonb_array_elements(m.entities)")],
+        postgres=[_entities("e.value ->> '{}'", "json_array_elements(m.entities)")],
     )
 
 
