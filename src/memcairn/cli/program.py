@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from memcairn.cli import backup, demo, doctor, evaluate, keys, migrate, orgs, purge, serve, version, worker
+from memcairn.cli import backup, demo, doctor, evaluate, keys, migrate, orgs, purge, reindex, serve, version, worker
 from memcairn.cli.failures import Failure, explain
 from memcairn.domain.errors import DomainError
 
@@ -30,6 +30,7 @@ app.command("purge")(purge.purge)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("migrate")(migrate.migrate)
+app.command("reindex")(reindex.reindex)
 app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
 
