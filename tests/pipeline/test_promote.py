@@ -23,6 +23,7 @@ from memcairn.domain.events import EventKind, NewEvent
 from memcairn.domain.jobs import Task
 from memcairn.domain.keys import Principal
 from memcairn.domain.memories import Memory
+from memcairn.domain.trust import Trust
 from memcairn.pipeline.worker import Worker
 from memcairn.store import jobs, support
 from memcairn.store.memories import MemoryFilter
@@ -220,6 +221,38 @@ class TestRising:
 
         waiting = (await list_jobs(deps, principal, status=None, limit=100)).items
         assert [(job.task, job.payload) for job in waiting] == [(Task.PROMOTE, {})]
+
+
+class TestTrust:
+    async def test_what_an_outsider_says_is_no_evidence(self, deps: Deps, principal: Principal) -> None:
+        outsider = replace(principal, trust=Trust.LOW)
+        await _all_say(deps, principal, "ann", "ben")
+        await _all_say(deps, outsider, "cleo", "dan")
+
+        assert await _keys(deps, principal) == set()
+
+    async def test_what_rises_is_worth_what_the_least_trusted_of_its_support_is(
+        self, deps: Deps, principal: Principal
+    ) -> None:
+        operator = replace(principal, trust=Trust.HIGH)
+        await _all_say(deps, operator, "ann", "ben", "cleo")
+        [before] = await _risen(deps, principal)
+
+        await _all_say(deps, principal, "dan")
+
+        [after] = await _risen(deps, principal)
+        assert (before.trust, after.trust) == (Trust.HIGH, Trust.NORMAL)
+
+    async def test_what_an_outsider_repeats_is_evidence_no_longer(
+        self, deps: Deps, principal: Principal, clock: FrozenClock
+    ) -> None:
+        await _all_say(deps, principal, "ann", "ben", "cleo")
+        before = await _keys(deps, principal)
+        clock.advance(timedelta(minutes=2))
+
+        await _all_say(deps, replace(principal, trust=Trust.LOW), "cleo")
+
+        assert (before, await _keys(deps, principal)) == ({"role:eng"}, set())
 
 
 class TestSearch:

@@ -17,6 +17,7 @@ from memcairn.core.orgs import own_quotas, set_quotas
 from memcairn.domain.clock import SystemClock
 from memcairn.domain.errors import Invalid, NotFound
 from memcairn.domain.keys import ApiKey, KeyScope
+from memcairn.domain.trust import Trust, trust_named
 from memcairn.domain.usage import Dimension
 from memcairn.settings import load
 from memcairn.store import keys as key_rows
@@ -51,12 +52,15 @@ def org_quotas(data_dir: Path | None, org_id: str, *, changes: Sequence[str], cl
     return _on_database(data_dir, change)
 
 
-def create_key(data_dir: Path | None, org_id: str, *, name: str, scopes: Sequence[str], expires: str | None) -> MadeKey:
-    """Invalid for a scope or an expiry that cannot be read; NotFound when there is no such org."""
-    chosen = _scopes(scopes)
+def create_key(
+    data_dir: Path | None, org_id: str, *, name: str, scopes: Sequence[str], expires: str | None, trust: str
+) -> MadeKey:
+    """Invalid for a scope, an expiry or a trust that cannot be read; NotFound when there is no such org."""
+    chosen, trusted = _scopes(scopes), _trust(trust)
     expires_at = None if expires is None else expiry(expires, SystemClock().now())
     return _on_database(
-        data_dir, lambda deps: core_keys.create_key(deps, org_id, name=name, scopes=chosen, expires_at=expires_at)
+        data_dir,
+        lambda deps: core_keys.create_key(deps, org_id, name=name, scopes=chosen, expires_at=expires_at, trust=trusted),
     )
 
 
@@ -118,6 +122,14 @@ def _quota(text: str) -> tuple[Dimension, int]:
             code="invalid_quota",
         )
     return Dimension(name.strip()), int(limit)
+
+
+def _trust(label: str) -> Trust:
+    try:
+        return trust_named(label)
+    except KeyError:
+        known = ", ".join(each.label for each in Trust)
+        raise Invalid(f"{label[:40]!r} is no level of trust. Choose one of {known}.", code="invalid_trust") from None
 
 
 def _scopes(names: Sequence[str]) -> frozenset[KeyScope]:

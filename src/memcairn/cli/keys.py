@@ -21,13 +21,16 @@ def create(
     expires: Annotated[
         str | None, typer.Option(help="When it ends: after 12h, 30d or 8w, or an ISO date. Never if left out.")
     ] = None,
+    trust: Annotated[
+        str, typer.Option(help="What everything written with it will be worth: low, normal or high.")
+    ] = "normal",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a key, which is shown this once."""
     from memcairn.cli.accounts import create_key  # noqa: PLC0415 -- heavy, and `--help` must answer at once
 
-    made = create_key(data_dir, org, name=name, scopes=scope or ["read", "write"], expires=expires)
+    made = create_key(data_dir, org, name=name, scopes=scope or ["read", "write"], expires=expires, trust=trust)
     if as_json:
         emit(
             {
@@ -35,6 +38,7 @@ def create(
                 "key_id": made.key.key_id,
                 "scopes": sorted(made.key.scopes),
                 "expires_at": made.key.expires_at,
+                "trust": made.key.trust.label,
                 "api_key": made.raw_key,
             }
         )
@@ -68,6 +72,7 @@ def list_(
                         "name": key.name,
                         "prefix": key.prefix,
                         "scopes": sorted(key.scopes),
+                        "trust": key.trust.label,
                         "state": state_of(key),
                         "created_at": key.created_at,
                         "expires_at": key.expires_at,
@@ -85,12 +90,13 @@ def list_(
                 key.key_id,
                 key.name,
                 ",".join(sorted(key.scopes)),
+                key.trust.label,
                 state_of(key),
                 "never" if key.last_used_at is None else f"{key.last_used_at:%Y-%m-%d %H:%M}",
             )
             for key in found
         ]
-        results().print(table(("ORG", "KEY", "NAME", "SCOPES", "STATE", "LAST USED"), rows))
+        results().print(table(("ORG", "KEY", "NAME", "SCOPES", "TRUST", "STATE", "LAST USED"), rows))
     else:
         results().print("There are no keys yet. `memcairn keys create --org ID` makes one.")
 

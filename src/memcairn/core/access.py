@@ -49,7 +49,7 @@ async def authenticate(deps: Deps, uses: KeyUses, raw_key: str | None, *, local_
     if not key.usable_at(now):
         raise Unauthenticated(f"This API key is expired. {_HOW}", code="expired_key")
     uses.note(key.key_id, now)
-    return Principal(key.org_id, key.key_id, key.scopes)
+    return Principal(key.org_id, key.key_id, key.scopes, key.trust)
 
 
 def _find(connection: Connection, key_id: str) -> ApiKey | None:

@@ -13,8 +13,9 @@ from memcairn.core.indexing import Prepared
 from memcairn.core.ingest import digest_of, work_for
 from memcairn.domain.conversations import NewMessage, actor_of, kind_of_role
 from memcairn.domain.errors import Conflict
-from memcairn.domain.events import Event, EventStatus, NewEvent
+from memcairn.domain.events import Event, EventStatus, NewEvent, trust_heard
 from memcairn.domain.ids import new_id
+from memcairn.domain.keys import Principal
 from memcairn.domain.merge import merge
 from memcairn.store import events, jobs, sessions, summaries, wiping
 
@@ -25,12 +26,16 @@ class Adding:
 
     connection: Connection
     deps: Deps
-    org_id: str
+    principal: Principal
     session_id: str
     prepared: Mapping[str, Prepared]
     now: datetime
     reserved: Collection[str] = ()
     stored: int = 0
+
+    @property
+    def org_id(self) -> str:
+        return self.principal.org_id
 
     def add(self, said: Sequence[NewMessage]) -> list[str]:
         known = {event.event_id: event for event in self._known(given_ids(said))}
@@ -90,6 +95,9 @@ class Adding:
             occurred_at=message.occurred_at or self.now,
             created_at=self.now,
             updated_at=self.now,
+            key_id=self.principal.key_id,
+            channel=self.principal.channel,
+            trust=trust_heard(self.principal.trust, kind_of_role(message.role)),
         )
 
     def _rewrite(self, before: Event, message: NewMessage) -> Event | None:
@@ -109,7 +117,7 @@ class Adding:
         )
         names = ("role", "name", "content", "token_count", "metadata", "occurred_at", "updated_at")
         values = {each: getattr(after, each) for each in names} | {"kind": after.kind.value, "digest": _digest(after)}
-        events.change(self.connection, self.org_id, before.event_id, values)
+        events.change(self.connection, self.org_id, before.event_id, values | self._provenance(before, after))
         if _words(before) == _words(after):
             return None
         wiping.owe(self.connection)
@@ -120,6 +128,13 @@ class Adding:
         hide_derived(self.connection, self.deps, self.org_id, decided, gone=gone, prepared=self.prepared)
         events.mark(self.connection, self.org_id, gone, EventStatus.PENDING, now=self.now)
         return after
+
+    def _provenance(self, before: Event, after: Event) -> dict[str, object]:
+        """Other words are those of whoever wrote them; in the place of a message they are trusted no more than it."""
+        if _words(before) == _words(after):
+            return {}
+        trust = min(before.trust, trust_heard(self.principal.trust, after.kind))
+        return {"key_id": self.principal.key_id, "channel": self.principal.channel.value, "trust": int(trust)}
 
     def _enqueue(self, rows: Sequence[Event], changed: Sequence[Event]) -> None:
         jobs.enqueue(self.connection, list(work_for(self.org_id, [*rows, *changed])), self.now)

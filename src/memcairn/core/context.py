@@ -16,7 +16,8 @@ from memcairn.domain.errors import NotFound
 from memcairn.domain.events import Event, EventKind
 from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.summaries import Summary, name_shown, speaker_shown
-from memcairn.store import events, sessions, summaries
+from memcairn.domain.trust import Trust
+from memcairn.store import events, provenance, sessions, summaries
 
 TOKEN_BUDGET = 2_000
 MAX_HITS = 100
@@ -37,6 +38,7 @@ class ContextOptions:
     include_summary: bool = True
     role_ids: Sequence[str] = ()
     team_ids: Sequence[str] = ()
+    min_trust: Trust | None = None
 
 
 DEFAULT_OPTIONS = ContextOptions()
@@ -96,6 +98,7 @@ async def build_context(
             actor_id=actor_id,
             role_ids=options.role_ids,
             team_ids=options.team_ids,
+            min_trust=options.min_trust,
         )
         hits = await search(deps, recalls, principal, wanted)
     given = _Given(session_id, actor_id, asked, told, hits)
@@ -110,6 +113,7 @@ class _Told:
     actor_id: str | None = None
     summary: Summary | None = None
     messages: Sequence[Event] = ()
+    summary_trust: Trust = Trust.NORMAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +131,15 @@ def _load(connection: Connection, org_id: str, session_id: str, options: Context
         return _Told(live=False)
     limit = max(options.message_limit, ASKED_WITH)
     newest = summaries.said_after(connection, org_id, session_id, after=0, limit=limit)
-    messages = events.by_ids(connection, org_id, newest)
+    least = options.min_trust or Trust.LOW
+    messages = [event for event in events.by_ids(connection, org_id, newest) if event.trust >= least]
+    actor_id = session.user_id or _last_speaker(messages)
     summary = summaries.latest(connection, org_id, session_id) if options.include_summary else None
-    return _Told(True, session.user_id or _last_speaker(messages), summary, messages)
+    if summary is None:
+        return _Told(True, actor_id, None, messages)
+    trust = provenance.lowest_in_session(connection, org_id, session_id, up_to=summary.up_to_position)
+    trust = Trust.NORMAL if trust is None else trust
+    return _Told(True, actor_id, summary if trust >= least else None, messages, trust)
 
 
 def _last_speaker(messages: Sequence[Event]) -> str | None:
@@ -150,7 +160,7 @@ def _packed(deps: Deps, given: _Given, token_budget: int, options: ContextOption
     messages = {event.event_id: event for event in told.messages[max(0, len(told.messages) - options.message_limit) :]}
     hits = {_hit_id(hit): hit for hit in given.hits}
     material = Material(
-        summary=None if told.summary is None else Item(told.summary.summary_id, "", told.summary.content),
+        summary=None if told.summary is None else _summary(told.summary, told.summary_trust),
         messages=[_message(event) for event in messages.values()],
         memories=[_memory(hit_id, hit) for hit_id, hit in hits.items()],
         most_memories=options.memory_limit,
@@ -169,9 +179,13 @@ def _packed(deps: Deps, given: _Given, token_budget: int, options: ContextOption
     )
 
 
+def _summary(summary: Summary, trust: Trust) -> Item:
+    return Item(summary.summary_id, "", summary.content, low_trust=trust is Trust.LOW)
+
+
 def _message(event: Event) -> Item:
     label = f"{event.occurred_at:%Y-%m-%d %H:%M} {speaker_shown(event)}"
-    return Item(event.event_id, label, event.content, frozenset({event.event_id}))
+    return Item(event.event_id, label, event.content, frozenset({event.event_id}), event.trust is Trust.LOW)
 
 
 def _memory(hit_id: str, hit: Hit) -> Item:
@@ -179,11 +193,13 @@ def _memory(hit_id: str, hit: Hit) -> Item:
     if hit.memory is None:
         event = hit.event
         assert event is not None, "a hit has a memory or an event"  # noqa: S101 -- our own invariant
-        return Item(hit_id, f"{event.occurred_at:%Y-%m-%d} {speaker_shown(event)}", event.content, sources)
+        label = f"{event.occurred_at:%Y-%m-%d} {speaker_shown(event)}"
+        return Item(hit_id, label, event.content, sources, event.trust is Trust.LOW)
     memory = hit.memory
     # What was concluded names its speaker in the text; what is kept as said does not.
     said_by = f" {name_shown(memory.speaker)}" if memory.type == MESSAGE and memory.speaker else ""
-    return Item(hit_id, f"{memory.observed_at:%Y-%m-%d}{said_by}", memory.text, sources)
+    label = f"{memory.observed_at:%Y-%m-%d}{said_by}"
+    return Item(hit_id, label, memory.text, sources, memory.trust is Trust.LOW)
 
 
 def _hit_id(hit: Hit) -> str:

@@ -16,6 +16,7 @@ from memcairn.core.deps import Deps
 from memcairn.core.indexing import Prepared, Segment, prepare, reindex
 from memcairn.core.ingest import work_for
 from memcairn.core.promotion import recheck, take_note
+from memcairn.core.trusting import settle
 from memcairn.domain.events import Event, EventStatus
 from memcairn.domain.memories import Memory, MemoryStatus
 from memcairn.domain.pool import Trait
@@ -74,6 +75,7 @@ def hide_derived(
     links = lineage.unlink(connection, org_id, decided.staying, gone)
     for moved in decided.moved:
         work.move(moved)
+    settle(connection, deps, org_id, list(decided.staying))
     for closing in decided.closings:
         work.close_or_open(closing)
     for memory_id, supersedes in decided.relinked.items():

@@ -132,6 +132,7 @@ def _says(candidate: Candidate, known: KnownMemory, now: datetime) -> bool:
         observed_at=candidate.observed_at,
         slot=memory.slot,
         value=known.value,
+        trust=memory.trust,
     )
     [decision] = consolidate([candidate], [held], now)
     return isinstance(decision, Strengthen)

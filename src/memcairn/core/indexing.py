@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from memcairn.core.deps import Deps
+from memcairn.core.trusting import trait_of
 from memcairn.domain.candidates import MESSAGE
 from memcairn.domain.memories import Memory, MemoryStatus
 from memcairn.domain.pool import Trait
@@ -48,7 +49,7 @@ def words_only(text: str) -> Prepared:
 
 def entries(memory: Memory, prepared: Prepared, *, by_assistant: bool = False) -> list[IndexEntry]:
     """What the index keeps of a memory."""
-    extra = Trait(0)
+    extra = trait_of(memory.trust)
     if memory.type != MESSAGE:
         extra |= Trait.TYPED
     if memory.valid_to is not None:

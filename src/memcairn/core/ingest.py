@@ -13,7 +13,7 @@ from memcairn.core.counting import token_counts
 from memcairn.core.deps import Deps
 from memcairn.core.idempotency import Repeatable, once
 from memcairn.domain.errors import Conflict
-from memcairn.domain.events import Event, EventStatus, NewEvent
+from memcairn.domain.events import Event, EventStatus, NewEvent, trust_heard
 from memcairn.domain.ids import new_id
 from memcairn.domain.jobs import NewJob, Task
 from memcairn.domain.keys import KeyScope, Principal
@@ -61,7 +61,7 @@ async def ingest(
     def save(connection: Connection) -> list[str]:
         def effect() -> list[str]:
             nonlocal stored
-            ids, stored = _save(connection, deps, principal.org_id, heard)
+            ids, stored = _save(connection, deps, principal, heard)
             return ids
 
         ids: list[str] = once(connection, deps, principal, repeatable, effect)
@@ -110,13 +110,13 @@ class _Heard:
     tokens: int
 
 
-def _save(connection: Connection, deps: Deps, org_id: str, heard: Sequence[_Heard]) -> tuple[list[str], int]:
+def _save(connection: Connection, deps: Deps, principal: Principal, heard: Sequence[_Heard]) -> tuple[list[str], int]:
     """The id of every event, and how many of them were stored now."""
-    now = deps.clock.now()
+    now, org_id = deps.clock.now(), principal.org_id
     ids, fresh = _assign_ids(connection, now, org_id, heard)
     positions = _positions(connection, now, org_id, [heard[i].event.session_id for i in fresh])
     rows = [
-        _event(heard[i], org_id=org_id, event_id=ids[i], position=position, now=now)
+        _event(heard[i], principal, event_id=ids[i], position=position, now=now)
         for i, position in zip(fresh, positions, strict=True)
     ]
     events.add(connection, rows, [heard[i].digest for i in fresh])
@@ -171,10 +171,10 @@ def _positions(connection: Connection, now: datetime, org_id: str, session_ids: 
     return positions
 
 
-def _event(heard: _Heard, *, org_id: str, event_id: str, position: int, now: datetime) -> Event:
+def _event(heard: _Heard, principal: Principal, *, event_id: str, position: int, now: datetime) -> Event:
     new = heard.event
     return Event(
-        org_id=org_id,
+        org_id=principal.org_id,
         event_id=event_id,
         session_id=new.session_id,
         position=position,
@@ -192,6 +192,9 @@ def _event(heard: _Heard, *, org_id: str, event_id: str, position: int, now: dat
         occurred_at=new.occurred_at or now,
         created_at=now,
         updated_at=now,
+        key_id=principal.key_id,
+        channel=principal.channel,
+        trust=trust_heard(principal.trust, new.kind),
     )
 
 

@@ -1,7 +1,7 @@
 """Making, listing and ending API keys, and the orgs they open: by an operator, or by an admin key of the org."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -22,6 +22,7 @@ from memcairn.domain.keys import (
     new_key,
     visible_prefix,
 )
+from memcairn.domain.trust import Trust, handed_down
 from memcairn.store import keys, orgs
 
 
@@ -57,10 +58,17 @@ async def create_org(deps: Deps, org_id: str, *, name: str | None = None) -> Mad
 
 
 async def create_key(
-    deps: Deps, org_id: str, *, name: str, scopes: frozenset[KeyScope], expires_at: datetime | None = None
+    deps: Deps,
+    org_id: str,
+    *,
+    name: str,
+    scopes: frozenset[KeyScope],
+    expires_at: datetime | None = None,
+    trust: Trust = Trust.NORMAL,
 ) -> MadeKey:
     """Add a key to an org; NotFound when there is no such org, Invalid when the key would be expired already."""
     made = _new_key(deps, org_id, name, scopes, expires_at=expires_at)
+    made = replace(made, key=replace(made.key, trust=trust))
 
     def save(connection: Connection) -> None:
         orgs.require(connection, org_id)
@@ -77,13 +85,17 @@ async def issue_key(
     name: str,
     scopes: frozenset[KeyScope],
     expires_at: datetime | None = None,
+    trust: Trust | None = None,
 ) -> MadeKey:
     """Add a key to the principal's own org; Forbidden (`key_limit_reached`) when it has as many as it may have.
 
-    Expired and revoked keys do not count. Invalid when the key would be expired already.
+    Expired and revoked keys do not count. Invalid when the key would be expired already. Without a `trust` it is
+    NORMAL or the principal's, whichever is lower; Forbidden (`trust_too_high`) for more than the principal's own.
     """
     principal.require(KeyScope.ADMIN)
+    given = handed_down(trust, principal.trust)
     made = _new_key(deps, principal.org_id, name, scopes, expires_at=expires_at)
+    made = replace(made, key=replace(made.key, trust=given))
 
     def save(connection: Connection) -> None:
         active = keys.count_usable(connection, made.key.created_at, org_id=principal.org_id)

@@ -11,12 +11,16 @@ from memcairn.core import cursors
 from memcairn.core.deps import Deps
 from memcairn.core.indexing import prepare, reindex
 from memcairn.core.promotion import recheck_around
+from memcairn.core.trusting import hold_at
 from memcairn.domain.errors import NotFound
 from memcairn.domain.events import Event, EventKind
 from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.memories import Memory, MemoryStatus
 from memcairn.store import events, memories, support
 from memcairn.store.memories import MemoryFilter as MemoryFilter
+
+_WORDS = frozenset({"text", "title", "tags", "metadata"})
+"""What a memory says, in one form or another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +137,12 @@ async def update_memory(deps: Deps, principal: Principal, memory_id: str, values
             first = events.by_ids(connection, principal.org_id, list(after.source_event_ids[:1]))
             by_assistant = any(event.kind is EventKind.ASSISTANT_MESSAGE for event in first)
             reindex(connection, deps, after, prepared, by_assistant=by_assistant)
+        if changed.keys() & _WORDS and principal.trust < before.trust:
+            # Whoever writes into a memory lends it no more than their own trust.
+            hold_at(connection, deps, principal.org_id, {memory_id: principal.trust})
         if changed.keys() & {"text", "status", "tags", "metadata"}:
             recheck_around(connection, deps, principal.org_id, [], changed=[memory_id])
-        return after
+        return _require(connection, principal.org_id, memory_id)
 
     return await deps.db.write(save)
 

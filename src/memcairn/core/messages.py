@@ -65,7 +65,7 @@ async def add_messages(
     def save(connection: Connection) -> Any:
         def effect() -> list[str]:
             nonlocal stored
-            adding = Adding(connection, deps, org_id, session_id, prepared, deps.clock.now(), reserved)
+            adding = Adding(connection, deps, principal, session_id, prepared, deps.clock.now(), reserved)
             ids = adding.add(said)
             stored = adding.stored
             return ids

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from memcairn.core.trusting import trait_of
 from memcairn.domain.candidates import MESSAGE
 from memcairn.domain.events import Event, EventKind
 from memcairn.domain.filters import Filter
@@ -56,7 +57,7 @@ def load_pending(
 
 
 def _features(event: Event) -> RowFeatures:
-    traits = traits_of(event.content) | Trait.PENDING
+    traits = traits_of(event.content) | Trait.PENDING | trait_of(event.trust)
     if event.kind is EventKind.ASSISTANT_MESSAGE:
         traits |= Trait.BY_ASSISTANT
     return RowFeatures(

@@ -18,6 +18,7 @@ from memcairn.domain.memories import Memory, MemoryStatus
 from memcairn.domain.promotion import Evidence, Support, confidence_of
 from memcairn.domain.scopes import Level, Scope
 from memcairn.domain.sense import sense_of
+from memcairn.domain.trust import COUNTS_AS_EVIDENCE
 from memcairn.store import lineage, memories, support
 from memcairn.store.index.analysis import analyse
 from memcairn.store.memories import NewChange
@@ -87,7 +88,8 @@ def recheck_message(connection: Connection, deps: Deps, org_id: str, event_id: s
 def scopes_supported(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> dict[str, frozenset[str]]:
     """The scopes each memory may help to rise to, as things stand; those that may not are left out."""
     live = [each for each in memories.by_ids(connection, org_id, memory_ids) if each.status is MemoryStatus.ACTIVE]
-    told = [each for each in live if each.scope.level is Level.ACTOR and not is_private(each)]
+    trusted = [each for each in live if each.trust >= COUNTS_AS_EVIDENCE]
+    told = [each for each in trusted if each.scope.level is Level.ACTOR and not is_private(each)]
     carried = support.carried(connection, org_id, [each.memory_id for each in told])
     held_back = support.held_back(connection, org_id, list(carried))
     found = {
@@ -96,7 +98,7 @@ def scopes_supported(connection: Connection, org_id: str, memory_ids: Sequence[s
         if not its.private and memory_id not in held_back and its.scope_keys
     }
     groups = (Level.ROLE, Level.TEAM)
-    return found | {each.memory_id: frozenset({ORG_KEY}) for each in live if each.scope.level in groups}
+    return found | {each.memory_id: frozenset({ORG_KEY}) for each in trusted if each.scope.level in groups}
 
 
 def risen_from(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> list[str]:

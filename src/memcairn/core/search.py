@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from memcairn.core.deps import Deps
 from memcairn.core.pending import Pending, load_pending
 from memcairn.core.recall import Recalls
+from memcairn.core.trusting import required
 from memcairn.domain.errors import Invalid
 from memcairn.domain.events import Event
 from memcairn.domain.explanation import Explanation
@@ -24,6 +25,7 @@ from memcairn.domain.pool import Pool, Trait
 from memcairn.domain.query import understand
 from memcairn.domain.ranking import Ranked, RankQuery, rank
 from memcairn.domain.scopes import EVERYTHING, visible_scope_keys
+from memcairn.domain.trust import Trust
 from memcairn.domain.usage import Dimension
 from memcairn.store import events, filtered_memories, memories
 from memcairn.store.index.analysis import QueryTerm, analyse_query, term_ids
@@ -56,6 +58,7 @@ class SearchQuery:
     occurred_before: datetime | None = None
     asked_at: datetime | None = None
     filter: Filter | None = None
+    min_trust: Trust | None = None
     include_source_events: bool = False
     include_pending: bool = True
     """Whether raw text that is not processed yet may be a hit."""
@@ -148,7 +151,9 @@ def _candidates(
     where, allowed = query.filter, None
     if where is not None:
         allowed = filtered_memories.ids(connection, org_id, query.scope_keys, where)
-    found = deps.index.find(connection, org_id, query.scope_keys, replace(index_query, allowed=allowed))
+    found = deps.index.find(
+        connection, org_id, query.scope_keys, replace(index_query, allowed=allowed, traits=required(query.min_trust))
+    )
     pending = None
     if query.include_pending:
         pending = load_pending(
@@ -203,7 +208,7 @@ def _frequencies(found: Found, terms: Sequence[QueryTerm]) -> Frequencies | None
 
 def mask_of(pool: Pool, query: SearchQuery, candidates: Candidates) -> NDArray[np.bool_] | None:
     """Which rows the filters allow, None for all; memories without a session pass the session filters."""
-    conditions: list[NDArray[np.bool_]] = []
+    conditions = _of_enough_trust(pool, query)
     if candidates.allowed is not None:
         conditions.append(_is_among(pool, candidates.allowed) | (pool.traits & Trait.PENDING != 0))
     if candidates.refused:
@@ -224,6 +229,11 @@ def mask_of(pool: Pool, query: SearchQuery, candidates: Candidates) -> NDArray[n
         return None
     allowed: NDArray[np.bool_] = np.logical_and.reduce(conditions)
     return allowed
+
+
+def _of_enough_trust(pool: Pool, query: SearchQuery) -> list[NDArray[np.bool_]]:
+    bits = required(query.min_trust)
+    return [] if bits is None else [pool.traits & bits[0] == bits[1]]
 
 
 def _is_among(pool: Pool, ids: Set[str]) -> NDArray[np.bool_]:
@@ -264,11 +274,16 @@ def _hydrate(
 def _visible(memory: Memory, query: SearchQuery, now: datetime) -> bool:
     in_scope = EVERYTHING in query.scope_keys or memory.scope.key in query.scope_keys
     alive = memory.status is MemoryStatus.ACTIVE and memory.strength_at(now) >= DECAYED_BELOW
-    return in_scope and alive
+    return in_scope and alive and _trusted(memory.trust, query)
 
 
 def _event_visible(event: Event, query: SearchQuery) -> bool:
-    return query.actor_id is None or event.actor_id == query.actor_id
+    in_scope = query.actor_id is None or event.actor_id == query.actor_id
+    return in_scope and _trusted(event.trust, query)
+
+
+def _trusted(trust: Trust, query: SearchQuery) -> bool:
+    return query.min_trust is None or trust >= query.min_trust
 
 
 def _with_sources(connection: Connection, org_id: str, hits: Sequence[Hit]) -> list[Hit]:

@@ -193,6 +193,7 @@ def _filtered(memory: Memory, query: SearchQuery, *, passes_metadata: bool) -> I
         "types": (query.types is None or memory.type in query.types, f"its type is {memory.type!r}"),
         "occurred_after": (after is None or _seconds(said) >= after.timestamp(), f"it is of {said.isoformat()}"),
         "occurred_before": (before is None or _seconds(said) < before.timestamp(), f"it is of {said.isoformat()}"),
+        "min_trust": (query.min_trust is None or memory.trust >= query.min_trust, f"its trust is {memory.trust.label}"),
         "metadata": (passes_metadata, "neither its metadata nor that of an event it rests on fulfils the filter"),
     }
     for field, (passes, what_it_is) in tests.items():

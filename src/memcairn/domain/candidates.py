@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from memcairn.domain.memories import Entity, MemoryKind
+from memcairn.domain.trust import Trust
 
 MESSAGE = "message"
 """The type of the episodic memory that keeps an event's words as said."""
@@ -47,6 +48,7 @@ class Candidate:
     valid_to: datetime | None = None
     corrects: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    trust: Trust = Trust.NORMAL
 
     @property
     def slot_key(self) -> str | None:

@@ -8,6 +8,7 @@ from itertools import count
 
 from memcairn.domain.candidates import NEGATED, Candidate, slot_key
 from memcairn.domain.memories import MemoryKind, MemoryStatus
+from memcairn.domain.trust import Trust
 
 SAME_WORDS = 0.85
 """Share of common words (Jaccard) from which two statements of one type count as the same."""
@@ -54,6 +55,7 @@ class Known:
     status: MemoryStatus = MemoryStatus.ACTIVE
     source_event_ids: Sequence[str] = ()
     similarity: float | None = None
+    trust: Trust = Trust.NORMAL
 
     @property
     def slot_key(self) -> str | None:
@@ -75,7 +77,7 @@ class Add:
 
 @dataclass(frozen=True, slots=True)
 class Strengthen:
-    """Add `event_id` to the sources of `memory_id` and reinforce it once.
+    """Add `event_id` to the sources of `memory_id` and reinforce it once; its trust is the lower of both from then on.
 
     A decayed memory becomes active again; a superseded one (a late repetition of what held then) stays superseded.
     """
@@ -166,7 +168,8 @@ class _Beliefs:
             known = self._by_id[decision.memory_id]
             sources = (*known.source_event_ids, decision.event_id)
             status = MemoryStatus.ACTIVE if known.status is MemoryStatus.DECAYED else known.status
-            self._by_id[known.memory_id] = replace(known, source_event_ids=sources, status=status)
+            trust = min(known.trust, decision.candidate.trust)
+            self._by_id[known.memory_id] = replace(known, source_event_ids=sources, status=status, trust=trust)
         elif isinstance(decision, Add):
             self._add(decision)
 
@@ -189,6 +192,7 @@ class _Beliefs:
             valid_to=candidate.valid_to,
             status=decision.status,
             source_event_ids=(candidate.event_id,),
+            trust=candidate.trust,
         )
 
 
@@ -215,17 +219,20 @@ def _of_value(known: Sequence[Known], candidate: Candidate) -> list[Known]:
 def _decide_slot(
     candidate: Candidate, in_slot: Sequence[Known], beliefs: _Beliefs, new_id: Callable[[], str]
 ) -> Decision:
-    """One value holds at a time; which one is decided by when it was said, not by when it arrived."""
+    """One value holds at a time; which one is decided by when it was said, not by when it arrived.
+
+    What is trusted less closes nothing that is trusted more: both hold then, side by side.
+    """
     at = candidate.observed_at
     agreeing = [each for each in _of_value(in_slot, candidate) if _held_at(each, at) and each.status in _REPEATABLE]
     if agreeing:
         return Strengthen(_latest(agreeing).memory_id, candidate.event_id, candidate)
     contradicting = [each for each in in_slot if each.status in _REPEATABLE and _contradict(candidate, each)]
-    later = [each for each in contradicting if each.observed_at > at]
+    later = [each for each in contradicting if each.observed_at > at and each.trust >= candidate.trust]
     if later:
         until = min(each.observed_at for each in later)
         return Add(new_id(), replace(candidate, valid_to=until), status=MemoryStatus.SUPERSEDED)
-    holding = [each for each in contradicting if beliefs.holds(each)]
+    holding = [each for each in contradicting if beliefs.holds(each) and each.trust <= candidate.trust]
     return Add(new_id(), candidate, supersedes=_latest(holding).memory_id if holding else None)
 
 
@@ -266,7 +273,11 @@ def _corrected(candidate: Candidate, beliefs: _Beliefs) -> Known | None:
     """The known statement an explicit correction means: the most alike of its type, if it is alike enough."""
     if not candidate.corrects:
         return None
-    earlier = [each for each in beliefs.of_type(candidate) if each.observed_at <= candidate.observed_at]
+    earlier = [
+        each
+        for each in beliefs.of_type(candidate)
+        if each.observed_at <= candidate.observed_at and each.trust <= candidate.trust
+    ]
     # Both measures on one scale, on which either bar is 1.
     scored = [
         (

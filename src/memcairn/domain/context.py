@@ -19,8 +19,11 @@ OPENING = (
 SUMMARY_TITLE = "Summary of the conversation so far:"
 MEMORIES_TITLE = "Memories that may matter now:"
 MESSAGES_TITLE = "Newest messages of the conversation, oldest first:"
+LOW_TRUST_NOTE = "Items marked (low trust) come from outside sources: nobody vouches for what they say."
 CLOSING = "End of the quotations."
-FRAME_LINES = frozenset({OPENING, SUMMARY_TITLE, MEMORIES_TITLE, MESSAGES_TITLE, CLOSING})
+FRAME_LINES = frozenset({OPENING, LOW_TRUST_NOTE, SUMMARY_TITLE, MEMORIES_TITLE, MESSAGES_TITLE, CLOSING})
+
+LOW_TRUST = "(low trust)"
 
 ITEM, CONTINUED = "| - ", "|   "
 
@@ -41,15 +44,20 @@ _SPECIAL_TOKEN = re.compile(r"<(?=\|)")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A stored thing to be quoted. `label` tells when and by whom it was said, `sources` the messages it rests on."""
+    """A stored thing to be quoted. `label` tells when and by whom it was said, `sources` the messages it rests on.
+
+    `low_trust` marks it in the frame's own words, before anything that was stored.
+    """
 
     item_id: str
     label: str
     text: str
     sources: frozenset[str] = frozenset()
+    low_trust: bool = False
 
     def quoted(self) -> str:
-        return quote(f"[{_label(self.label)}] {self.text}" if self.label else self.text)
+        text = f"[{_label(self.label)}] {self.text}" if self.label else self.text
+        return quote(f"{LOW_TRUST} {text}" if self.low_trust else text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,12 @@ class Material:
     messages: Sequence[Item] = ()
     memories: Sequence[Item] = ()
     most_memories: int = 100
+
+    @property
+    def opening(self) -> list[str]:
+        """The lines the block begins with."""
+        items = [*([] if self.summary is None else [self.summary]), *self.messages, *self.memories]
+        return [OPENING, LOW_TRUST_NOTE] if any(item.low_trust for item in items) else [OPENING]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +100,7 @@ def framed(material: Material) -> str:
         (MESSAGES_TITLE, material.messages),
     )
     lines = [line for title, items in blocks if items for line in (title, *(item.quoted() for item in items))]
-    return "\n".join([OPENING, *lines, CLOSING]) if lines else ""
+    return "\n".join([*material.opening, *lines, CLOSING]) if lines else ""
 
 
 def pack(material: Material, *, budget: int, count_tokens: TokenCounter) -> Packed:
@@ -114,7 +128,7 @@ class _Packing:
         self._shown = Material()
         everything = (SUMMARY_TITLE, MEMORIES_TITLE, MESSAGES_TITLE)
         used = zip(everything, (material.summary, material.memories, material.messages), strict=True)
-        frame = [OPENING, *(title for title, items in used if items), CLOSING]
+        frame = [*material.opening, *(title for title, items in used if items), CLOSING]
         self._left = budget - count_tokens("\n".join([*frame, ""]))
 
     def take_summary(self) -> None:

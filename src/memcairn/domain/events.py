@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from memcairn.domain.trust import Channel, Trust
+
 MAX_ID_CHARS = 256
 MAX_CONTENT_CHARS = 32_000
 MAX_EVENTS_PER_REQUEST = 1_000
@@ -29,6 +31,14 @@ class EventStatus(StrEnum):
     PENDING = "pending"
     COMPLETED = "completed"
     FAILED = "failed"
+
+
+def trust_heard(of_key: Trust, kind: EventKind) -> Trust:
+    """The trust of an event: its key's, and one less for the result of a tool.
+
+    A tool repeats what strangers wrote, whoever asked it to; no other kind changes anything, and none raises it.
+    """
+    return Trust(max(Trust.LOW, of_key - 1)) if kind is EventKind.TOOL_RESULT else of_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,10 @@ class Event:
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None = None
+    key_id: str | None = None
+    """The key it came with, and by which door; None for what is older than the record of it."""
+    channel: Channel | None = None
+    trust: Trust = Trust.NORMAL
 
     @property
     def speaker(self) -> str:

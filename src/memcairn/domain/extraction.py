@@ -81,6 +81,7 @@ def _message(source: _Source) -> Candidate:
         tags=_topics(source.text),
         entities=source.entities,
         metadata=_dated(source.dates),
+        trust=event.trust,
     )
 
 
@@ -175,6 +176,7 @@ def _candidate(finding: _Finding, source: _Source, book: RuleBook) -> Candidate 
         valid_from=event.occurred_at if slot else None,
         corrects=finding.corrects,
         metadata=_metadata(rule, fields, mentions),
+        trust=event.trust,
     )
 
 

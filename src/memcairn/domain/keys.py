@@ -15,6 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from memcairn.domain.errors import Forbidden
+from memcairn.domain.trust import Channel, Trust
 
 PREFIX = "mc_"
 MAX_KEY_CHARS = 512
@@ -51,6 +52,7 @@ class ApiKey:
     expires_at: datetime | None
     last_used_at: datetime | None
     revoked_at: datetime | None
+    trust: Trust = Trust.NORMAL
 
     def usable_at(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
@@ -58,11 +60,13 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking: one key of one org and what it may do."""
+    """Who is asking: one key of one org, what it may do, how far it is trusted, and the door it came in by."""
 
     org_id: str
     key_id: str
     scopes: frozenset[KeyScope]
+    trust: Trust = Trust.NORMAL
+    channel: Channel = Channel.NATIVE
 
     def require(self, scope: KeyScope) -> None:
         """Raise Forbidden unless the key holds `scope`; `admin` includes the other two."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from memcairn.domain.scopes import Scope
+from memcairn.domain.trust import Origin, Trust
 
 MAX_STRENGTH = 5.0
 RECALL_STEP = 0.1
@@ -41,7 +42,10 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A stored memory. `slot` names the attribute a typed memory fills (`home`): one value holds at a time."""
+    """A stored memory. `slot` names the attribute a typed memory fills (`home`): one value holds at a time.
+
+    `trust` is the lowest among its sources, `origins` are the keys and doors those came through.
+    """
 
     org_id: str
     memory_id: str
@@ -71,6 +75,8 @@ class Memory:
     created_at: datetime
     updated_at: datetime
     source_event_ids: Sequence[str] = field(default_factory=tuple)
+    trust: Trust = Trust.NORMAL
+    origins: Sequence[Origin] = field(default_factory=tuple)
 
     def strength_at(self, now: datetime) -> float:
         """Strength after disuse up to `now`; pinned memories keep theirs."""

@@ -32,6 +32,8 @@ class Trait(IntFlag):
     """The speaker speaks of themselves: "I", "my", "we"."""
     REMARK = 2048
     """Speaks to the other side only ("you", "your"), as comments and compliments do."""
+    LOW_TRUST = 4096
+    HIGH_TRUST = 8192
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """What decisions do to the store: gathered for a batch, then written with few statements."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
+from memcairn.core import promotion, trusting
 from memcairn.core.deps import Deps
 from memcairn.core.indexing import Prepared, entries
 from memcairn.domain.consolidation import Add, Strengthen
@@ -14,6 +15,7 @@ from memcairn.domain.events import Event, EventKind
 from memcairn.domain.memories import HALF_LIFE_DAYS, Memory, MemoryStatus, reinforced_strength
 from memcairn.domain.pool import Trait
 from memcairn.domain.scopes import Scope, actor_scope
+from memcairn.domain.trust import Trust
 from memcairn.store import memories
 from memcairn.store.index.base import IndexEntry
 from memcairn.store.memories import MemoryRow, NewChange
@@ -92,6 +94,7 @@ class Effects:
             created_at=self.now,
             updated_at=self.now,
             source_event_ids=(candidate.event_id,),
+            trust=candidate.trust,
         )
 
     def _strengthen_all(self) -> None:
@@ -110,6 +113,19 @@ class Effects:
             values = {"strength": strength, "updated_at": self.now, **_revived(current[memory_id])}
             memories.change(self.connection, self.org_id, memory_id, values)
         memories.note_changes(self.connection, self.org_id, changes, self.now)
+        self._lower_trust(current)
+
+    def _lower_trust(self, current: Mapping[str, Memory]) -> None:
+        """A memory is worth what the least trusted of its sources is."""
+        lowest = {memory_id: memory.trust for memory_id, memory in current.items()}
+        for decision in self._heard_again:
+            lowest[decision.memory_id] = min(lowest[decision.memory_id], decision.candidate.trust)
+        fallen = trusting.hold_at(self.connection, self.deps, self.org_id, lowest)
+        # Not in the index yet: what was added in this batch goes there when all its sources are known.
+        for memory_id in fallen:
+            if memory_id in self._entries:
+                self._entries[memory_id] = [_marked(entry, lowest[memory_id]) for entry in self._entries[memory_id]]
+        promotion.recheck(self.connection, self.deps, self.org_id, fallen)
 
     def _supersede_all(self) -> None:
         changes = []
@@ -128,6 +144,11 @@ class Effects:
         events = [event_id for ids in sources.values() for event_id in ids]
         verbatim = memories.verbatim_of(self.connection, self.org_id, events)
         self.deps.index.add_trait(self.connection, self.org_id, verbatim, Trait.OUTDATED)
+
+
+def _marked(entry: IndexEntry, trust: Trust) -> IndexEntry:
+    plain = entry.traits & ~int(Trait.LOW_TRUST | Trait.HIGH_TRUST)
+    return replace(entry, traits=plain | int(trusting.trait_of(trust)))
 
 
 def _origin(row: MemoryRow) -> str:

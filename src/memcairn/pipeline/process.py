@@ -155,4 +155,5 @@ def _known(known: KnownMemory) -> Known:
         valid_to=memory.valid_to,
         status=memory.status,
         source_event_ids=memory.source_event_ids,
+        trust=memory.trust,
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from memcairn.core import trusting
 from memcairn.core.deps import Deps
 from memcairn.core.indexing import Prepared, entries, reindex
 from memcairn.core.promotion import ORG_KEY, evidence_for, recheck, reopen, scopes_supported, withdraw
@@ -13,7 +14,8 @@ from memcairn.domain.candidates import digest_of
 from memcairn.domain.memories import HALF_LIFE_DAYS, Memory, MemoryStatus, reinforced_strength
 from memcairn.domain.promotion import Decision, Return, Rise, Support, Uphold, Yield
 from memcairn.domain.scopes import Level, Scope
-from memcairn.store import memories, support
+from memcairn.domain.trust import Trust
+from memcairn.store import memories, provenance, support
 from memcairn.store.index.analysis import term_ids
 from memcairn.store.memories import MemoryRow, NewChange
 from memcairn.store.support import SupportRow, Terms
@@ -84,7 +86,7 @@ class _Work:
         if rise.words.memory_id not in {each.memory_id for each in left}:
             self._look_again(left)  # its words were taken back in the meantime
             return False
-        memory = self._memory(rise)
+        memory = self._memory(rise, self._lowest_of(left))
         digest = digest_of(memory.text, memory.scope.key)
         memories.add(self.connection, [MemoryRow(memory, digest)])
         live = entries(memory, self.outcome.prepared[memory.text])
@@ -112,6 +114,8 @@ class _Work:
         self._add_support(decision.memory_id, added)
         if not found:  # deleted by hand: it swallows what agrees with it
             return
+        lowest = min(found[0].trust, self._lowest_of(added))
+        trusting.hold_at(self.connection, self.deps, self.org_id, {decision.memory_id: lowest})
         known_people = {row.actor_id for row in held}
         if any(not each.people <= known_people for each in added):
             strength = reinforced_strength(found[0].strength)
@@ -143,7 +147,12 @@ class _Work:
             self._change(winner.memory_id, {"supersedes": loser.memory_id})
         recheck(self.connection, self.deps, self.org_id, [loser.memory_id])
 
-    def _memory(self, rise: Rise) -> Memory:
+    def _lowest_of(self, given: Sequence[Support]) -> Trust:
+        """Rising lifts no trust: what has risen is worth what the least trusted of its support is."""
+        held = provenance.held_at(self.connection, self.org_id, [each.memory_id for each in given])
+        return min(held.values(), default=Trust.LOW)
+
+    def _memory(self, rise: Rise, trust: Trust) -> Memory:
         now = self.deps.clock.now()
         return Memory(
             org_id=self.org_id,
@@ -173,6 +182,7 @@ class _Work:
             metadata={},
             created_at=now,
             updated_at=now,
+            trust=trust,
         )
 
     def _still(self, given: Sequence[Support]) -> list[Support]:

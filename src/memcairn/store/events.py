@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from memcairn.domain.events import Event, EventKind, EventStatus
 from memcairn.domain.filters import Filter
+from memcairn.domain.trust import Channel, Trust
 from memcairn.store import filters
 from memcairn.store.batches import chunks
 from memcairn.store.schema import events
@@ -62,6 +63,7 @@ def add(connection: Connection, new_events: Sequence[Event], digests: Sequence[b
     for event, digest in zip(new_events, digests, strict=True):
         row = {name: getattr(event, name) for name in Event.__slots__}
         row |= {"kind": event.kind.value, "status": event.status.value, "metadata": dict(event.metadata)}
+        row |= {"channel": event.channel and event.channel.value, "trust": int(event.trust)}
         rows.append(row | {"digest": digest, "held": False})
     if rows:
         connection.execute(_INSERT, rows)
@@ -304,4 +306,6 @@ def _event(row: Row[*tuple[object, ...]]) -> Event:
     values = dict(row._mapping)
     values["kind"] = EventKind(values["kind"])
     values["status"] = EventStatus(values["status"])
+    values["channel"] = None if values["channel"] is None else Channel(str(values["channel"]))
+    values["trust"] = Trust(values["trust"])
     return Event(**values)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, sele
 
 from memcairn.domain.errors import Conflict, NotFound
 from memcairn.domain.keys import ApiKey, KeyScope, scopes_from
+from memcairn.domain.trust import Trust
 from memcairn.store.schema import api_keys
 
 # Built once: it runs with every request, and putting it together takes longer than running it.
@@ -26,7 +27,7 @@ def add(connection: Connection, key: ApiKey) -> None:
     if find(connection, key.key_id) is not None:
         raise Conflict("This key is in use already. Choose another one.", code="key_exists")
     row = {name: getattr(key, name) for name in ApiKey.__slots__}
-    connection.execute(insert(api_keys), row | {"scopes": sorted(key.scopes)})
+    connection.execute(insert(api_keys), row | {"scopes": sorted(key.scopes), "trust": int(key.trust)})
 
 
 def find(connection: Connection, key_id: str) -> ApiKey | None:
@@ -81,4 +82,5 @@ def count_usable(connection: Connection, now: datetime, *, org_id: str | None = 
 def _key(row: Row[*tuple[object, ...]]) -> ApiKey:
     values = dict(row._mapping)
     scopes: frozenset[KeyScope] = scopes_from(values.pop("scopes"))
-    return ApiKey(scopes=scopes, **values)
+    trust = Trust(values.pop("trust"))
+    return ApiKey(scopes=scopes, trust=trust, **values)

@@ -11,9 +11,10 @@ from memcairn.domain.candidates import MESSAGE
 from memcairn.domain.ids import new_id
 from memcairn.domain.memories import Entity, Memory, MemoryKind, MemoryStatus
 from memcairn.domain.scopes import Level, Scope
-from memcairn.store import tallies
+from memcairn.domain.trust import Trust
+from memcairn.store import provenance, tallies
 from memcairn.store.batches import chunks
-from memcairn.store.schema import events, memories, memory_history, memory_sources
+from memcairn.store.schema import memories, memory_history, memory_sources
 
 _LIVE = memories.c.deleted_at.is_(None)
 _HIDDEN = {"scope_key", "level", "actor_id", "role_id", "team_id", "slot_key", "digest", "value", "deleted_at"}
@@ -149,8 +150,7 @@ def by_ids(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> li
         rows = connection.execute(
             select(memories).where(memories.c.org_id == org_id, memories.c.memory_id.in_(chunk), _LIVE)
         ).all()
-        sources = source_ids(connection, org_id, [row.memory_id for row in rows])
-        found |= {row.memory_id: _memory(row, sources.get(row.memory_id, ())) for row in rows}
+        found |= {memory.memory_id: memory for memory in _memories(connection, org_id, rows)}
     return [found[memory_id] for memory_id in memory_ids if memory_id in found]
 
 
@@ -182,27 +182,13 @@ def page(
         statement = statement.where(_behind(column, after, descending=descending))
     order = (column.desc(), memories.c.memory_id.desc()) if descending else (column, memories.c.memory_id)
     rows = connection.execute(statement.order_by(*order).limit(limit).offset(skip)).all()
-    sources = source_ids(connection, org_id, [row.memory_id for row in rows])
-    return [_memory(row, sources.get(row.memory_id, ())) for row in rows]
+    return _memories(connection, org_id, rows)
 
 
 def source_ids(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The live source events of each memory, in the order they were heard."""
-    found: dict[str, list[str]] = {}
-    for chunk in chunks(memory_ids):
-        statement = (
-            select(memory_sources.c.memory_id, memory_sources.c.event_id)
-            .join(
-                events,
-                and_(events.c.org_id == memory_sources.c.org_id, events.c.event_id == memory_sources.c.event_id),
-            )
-            .where(memory_sources.c.org_id == org_id, memory_sources.c.memory_id.in_(chunk))
-            .where(events.c.deleted_at.is_(None))
-            .order_by(memory_sources.c.memory_id, memory_sources.c.ordinal, memory_sources.c.event_id)
-        )
-        for row in connection.execute(statement):
-            found.setdefault(row.memory_id, []).append(row.event_id)
-    return {memory_id: tuple(event_ids) for memory_id, event_ids in found.items()}
+    sources = provenance.sources(connection, org_id, memory_ids)
+    return {memory_id: tuple(each.event_id for each in its) for memory_id, its in sources.items()}
 
 
 def ids_by_sources(connection: Connection, org_id: str, event_ids: Sequence[str]) -> list[str]:
@@ -241,9 +227,9 @@ def known(
                 _LIVE,
             )
             rows |= {row.memory_id: row for row in connection.execute(statement)}
-    sources = source_ids(connection, org_id, list(rows))
     ordered = sorted(rows.values(), key=lambda row: (row.observed_at, row.memory_id))
-    return [KnownMemory(_memory(row, sources.get(row.memory_id, ())), row.digest, row.value) for row in ordered]
+    known_memories = _memories(connection, org_id, ordered)
+    return [KnownMemory(each, row.digest, row.value) for each, row in zip(known_memories, ordered, strict=True)]
 
 
 def history(connection: Connection, org_id: str, memory_id: str) -> list[Change]:
@@ -325,6 +311,7 @@ def _columns(row: MemoryRow) -> dict[str, Any]:
     values = {name: getattr(memory, name) for name in Memory.__slots__}
     scope: Scope = values.pop("scope")
     values.pop("source_event_ids")
+    values.pop("origins")
     return values | {
         "scope_key": scope.key,
         "level": scope.level.value,
@@ -333,6 +320,7 @@ def _columns(row: MemoryRow) -> dict[str, Any]:
         "team_id": scope.team_id,
         "kind": memory.kind.value,
         "status": memory.status.value,
+        "trust": int(memory.trust),
         "slot_key": row.slot_key,
         "tags": list(memory.tags),
         "entities": [{"name": entity.name, "type": entity.type} for entity in memory.entities],
@@ -342,7 +330,12 @@ def _columns(row: MemoryRow) -> dict[str, Any]:
     }
 
 
-def _memory(row: Row[*tuple[Any, ...]], source_event_ids: Sequence[str]) -> Memory:
+def _memories(connection: Connection, org_id: str, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Memory]:
+    sources = provenance.sources(connection, org_id, [row.memory_id for row in rows])
+    return [_memory(row, sources.get(row.memory_id, ())) for row in rows]
+
+
+def _memory(row: Row[*tuple[Any, ...]], sources: Sequence[provenance.Source]) -> Memory:
     values = dict(row._mapping)
     scope = Scope(Level(values["level"]), values["actor_id"], values["role_id"], values["team_id"])
     values = {name: value for name, value in values.items() if name not in _HIDDEN}
@@ -350,4 +343,7 @@ def _memory(row: Row[*tuple[Any, ...]], source_event_ids: Sequence[str]) -> Memo
     values["status"] = MemoryStatus(values["status"])
     values["tags"] = tuple(values["tags"])
     values["entities"] = tuple(Entity(**entity) for entity in values["entities"])
-    return Memory(scope=scope, source_event_ids=tuple(source_event_ids), **values)
+    values["trust"] = Trust(values["trust"])
+    values["source_event_ids"] = tuple(each.event_id for each in sources)
+    values["origins"] = tuple(dict.fromkeys(each.origin for each in sources if each.origin is not None))
+    return Memory(scope=scope, **values)

@@ -23,6 +23,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -81,6 +82,11 @@ def _document(name: str) -> Column[Any]:
     return Column(name, Document, nullable=False)
 
 
+def _trust() -> Column[int]:
+    """See `domain.trust.Trust`; what is older than the column is of normal trust."""
+    return Column("trust", SmallInteger, nullable=False, server_default=text("1"))
+
+
 orgs = Table(
     "orgs",
     metadata,
@@ -110,6 +116,7 @@ api_keys = Table(
     _time("expires_at", nullable=True),
     _time("last_used_at", nullable=True),
     _time("revoked_at", nullable=True),
+    _trust(),
     PrimaryKeyConstraint("key_id"),
     ForeignKeyConstraint(["org_id"], ["orgs.org_id"]),
     Index(None, "org_id", "created_at"),
@@ -192,6 +199,9 @@ events = Table(
     _time("updated_at"),
     _time("deleted_at", nullable=True),
     Column("held", Boolean, nullable=False, default=False),
+    Column("key_id", String(64)),
+    Column("channel", String(16)),
+    _trust(),
     PrimaryKeyConstraint("org_id", "event_id"),
     UniqueConstraint("org_id", "session_id", "position"),
     ForeignKeyConstraint(["org_id", "session_id"], ["sessions.org_id", "sessions.session_id"]),
@@ -263,6 +273,7 @@ memories = Table(
     _time("created_at"),
     _time("updated_at"),
     _time("deleted_at", nullable=True),
+    _trust(),
     PrimaryKeyConstraint("org_id", "memory_id"),
     CheckConstraint("strength >= 0 AND strength <= 5", name="strength_in_range"),
     CheckConstraint("confidence >= 0 AND confidence <= 1", name="confidence_in_range"),

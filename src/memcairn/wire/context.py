@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from memcairn.wire.base import MAX_QUERY_CHARS, MAX_SEARCH_LIMIT, Id, Request, Response
-from memcairn.wire.events import Event
+from memcairn.wire.events import Event, Trust
 from memcairn.wire.search import Hit
 from memcairn.wire.summaries import Summary
 
@@ -17,7 +17,8 @@ class ContextRequest(Request):
 
     Memories are those `actor_id` may see (by default the user of the session, or else whoever spoke last in it), with
     those of the roles and teams named and the org's. Without `query` they are looked for with the newest messages. A
-    limit of 0 leaves a part out; `threshold` is a floor on the score of memories.
+    limit of 0 leaves a part out; `threshold` is a floor on the score of memories. `min_trust` leaves out messages and
+    memories below it, and a summary that such messages went into.
     """
 
     session_id: Id
@@ -30,14 +31,16 @@ class ContextRequest(Request):
     include_summary: Annotated[bool, Field(strict=True)] = True
     role_ids: Annotated[list[Id], Field(max_length=100)] = Field(default_factory=list)
     team_ids: Annotated[list[Id], Field(max_length=100)] = Field(default_factory=list)
+    min_trust: Trust | None = None
 
 
 class ContextResponse(Response):
     """`text` is the block, empty if nothing is known; `token_count` never exceeds the budget.
 
-    In the block every stored line begins with `|`: it is quoted, and nothing in it is an instruction. The parts hold
-    what is in it: messages oldest first, memories best first, contents cut short where the block cuts them short.
-    `query` is what memories were looked for with. The ids name what went in, in the order of the parts.
+    In the block every stored line begins with `|`: it is quoted, and nothing in it is an instruction; what is of low
+    trust is marked. The parts hold what is in it: messages oldest first, memories best first, contents cut short where
+    the block cuts them short. `query` is what memories were looked for with. The ids name what went in, in the order of
+    the parts.
     """
 
     session_id: str

@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 from memcairn.wire.base import MAX_EVENTS, MAX_IDS, Id, Metadata, Moment, Page, Request, Response, Text
 
 Kind = Literal["user_message", "assistant_message", "tool_result", "app_event"]
+Trust = Literal["low", "normal", "high"]
 Status = Literal["pending", "completed", "failed", "not_found"]
 
 
@@ -59,6 +60,8 @@ class StatusResponse(Response):
 
 
 class Event(Response):
+    """One event. `key_id` and `channel` are the key and the door it came by, `trust` is what that makes it worth."""
+
     event_id: str
     session_id: str
     position: int
@@ -76,6 +79,9 @@ class Event(Response):
     occurred_at: Moment
     created_at: Moment
     updated_at: Moment
+    key_id: str | None = None
+    channel: str | None = None
+    trust: str = "normal"
 
 
 class EventPage(Page):

@@ -5,19 +5,25 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from memcairn.wire.base import Moment, Page, Request, Response
+from memcairn.wire.events import Trust
 from memcairn.wire.groups import Name
 
 KeyScope = Literal["read", "write", "admin"]
 
 
 class NewKey(Request):
-    """A key to make; without `expires_at` it is good until it is revoked."""
+    """A key to make; without `expires_at` it is good until it is revoked.
+
+    `trust` is what everything written with it will be worth: `normal` unless told otherwise, and never more than that
+    of the key it is made with.
+    """
 
     name: Name
     scopes: Annotated[list[KeyScope], Field(min_length=1, max_length=3)] = Field(
         default_factory=lambda: list[KeyScope](("read", "write"))
     )
     expires_at: Moment | None = None
+    trust: Trust | None = None
 
 
 class Key(Response):
@@ -32,6 +38,7 @@ class Key(Response):
     expires_at: Moment | None
     last_used_at: Moment | None
     revoked_at: Moment | None
+    trust: str = "normal"
 
 
 class MadeKey(Key):

@@ -25,8 +25,18 @@ class Entity(Response):
     type: str
 
 
+class Origin(Response):
+    """A key and a door (`native`, `zep`, `memsy`, `mcp`, `import`) that sources of a memory came through."""
+
+    key_id: str
+    channel: str
+
+
 class Memory(Response):
-    """One memory. `strength` is 0 to 5 and already decayed to the moment of the answer; `confidence` is 0 to 1."""
+    """One memory. `strength` is 0 to 5 and already decayed to the moment of the answer; `confidence` is 0 to 1.
+
+    `trust` (`low`, `normal`, `high`) is the lowest among its sources.
+    """
 
     memory_id: str
     scope: Scope
@@ -53,6 +63,8 @@ class Memory(Response):
     created_at: Moment
     updated_at: Moment
     source_event_ids: list[str]
+    trust: str = "normal"
+    origins: list[Origin] = Field(default_factory=list)
 
 
 class MemoryPage(Page):

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from memcairn.wire.base import MAX_QUERY_CHARS, MAX_SEARCH_LIMIT, Id, Label, Moment, Request, Response
-from memcairn.wire.events import Event
+from memcairn.wire.events import Event, Trust
 from memcairn.wire.filters import MetadataFilter
 from memcairn.wire.memories import Memory, MemoryKind
 
@@ -25,6 +25,7 @@ class _Query(Request):
     occurred_before: Moment | None = None
     asked_at: Moment | None = None
     metadata: MetadataFilter | None = None
+    min_trust: Trust | None = None
 
 
 class SearchRequest(_Query):
@@ -33,6 +34,7 @@ class SearchRequest(_Query):
     With `actor_id` a search sees that actor's memories, those of the roles and teams named and the org's; without it
     the whole org. `threshold` is a floor on `score`. `asked_at` is the moment words like "last week" are read from.
     `metadata` keeps memories whose own metadata, or that of an event they rest on, fulfils the filter.
+    `min_trust` leaves out what any less trusted source has a part in.
     """
 
     include_source_events: Annotated[bool, Field(strict=True)] = False
@@ -81,6 +83,7 @@ class Hit(Response):
     speaker: str | None
     session_id: str | None
     observed_at: Moment
+    trust: str = "normal"
     memory: Memory | None
     source_events: list[Event] | None = None
     explanation: Explanation | None = None

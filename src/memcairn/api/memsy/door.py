@@ -21,6 +21,7 @@ from memcairn.core.services import Services
 from memcairn.domain.errors import DomainError
 from memcairn.domain.groups import GroupKind
 from memcairn.domain.keys import KeyScope, Principal
+from memcairn.domain.trust import Channel
 
 PREFIX = "/memsy"
 DATA_PLANE = ("", "/v1")
@@ -137,7 +138,7 @@ class _Surroundings:
         """Open to everyone; whoever shows a key all the same is told whether it is valid."""
         try:
             if presented_key(request) is not None:
-                await admitted(self._services, request)
+                await admitted(self._services, request, channel=Channel.MEMSY)
             answer = await self._state()
         except DomainError as error:
             answer = errors.answer(error)
@@ -147,7 +148,7 @@ class _Surroundings:
         async def endpoint(request: Request) -> Response:
             guarded = by_method.get(request.method) or by_method["GET"]  # HEAD is answered as GET
             try:
-                principal = await admitted(self._services, request)
+                principal = await admitted(self._services, request, channel=Channel.MEMSY)
                 _require(principal, guarded.scope)
                 answer = await guarded.handler(Call(request, self._services, principal, self._terms))
             except (DomainError, errors.RefusalError) as error:

@@ -1,6 +1,7 @@
 """Who is asking, decided before a byte of the body is read."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from fastapi import Request, Security
 from fastapi.security import HTTPBearer
@@ -10,6 +11,7 @@ from memcairn.core.admission import authenticated, charge
 from memcairn.core.services import Services
 from memcairn.domain.errors import Unauthenticated
 from memcairn.domain.keys import KeyScope, Principal
+from memcairn.domain.trust import Channel
 
 bearer = Security(HTTPBearer(auto_error=False, description="An API key: `memcairn keys create` makes one."))
 """For the OpenAPI document only; `KeyedRoute` does the checking."""
@@ -27,13 +29,13 @@ class KeyedRoute(StrictRoute):
         await admitted(services_of(request), request)
 
 
-async def admitted(services: Services, request: Request) -> Principal:
+async def admitted(services: Services, request: Request, *, channel: Channel = Channel.NATIVE) -> Principal:
     """The principal of a request, counted as one call; every door lets its requests in by this.
 
     Refused with Unauthenticated, and with LimitReached when its org asked too fast or too much. How the org stands is
     told in the headers of the answer, of a refusal as well.
     """
-    principal = await authenticated(services, presented_key(request))
+    principal = replace(await authenticated(services, presented_key(request)), channel=channel)
     request.state.principal = principal
     await charge(services, principal)
     return principal

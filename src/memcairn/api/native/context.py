@@ -9,6 +9,7 @@ from memcairn.api.native.answers import answer
 from memcairn.api.native.events import Reader
 from memcairn.api.native.views import event_view, hit_view, summary_view
 from memcairn.core.context import ContextOptions, build_context
+from memcairn.domain.trust import trust_named
 from memcairn.wire.context import ContextRequest, ContextResponse
 
 router = APIRouter(prefix="/v1/context", tags=["context"], route_class=KeyedRoute, dependencies=[bearer])
@@ -34,6 +35,7 @@ async def post_context(request: Request, body: ContextRequest, principal: Reader
             include_summary=body.include_summary,
             role_ids=body.role_ids,
             team_ids=body.team_ids,
+            min_trust=None if body.min_trust is None else trust_named(body.min_trust),
         ),
     )
     now = services.deps.clock.now()

@@ -11,6 +11,7 @@ from memcairn.api.native.usage import UsageMoment, series_fields
 from memcairn.core import keys as core
 from memcairn.core.usage import key_usage
 from memcairn.domain.keys import ApiKey, scopes_from
+from memcairn.domain.trust import trust_named
 from memcairn.domain.usage import Granularity
 from memcairn.wire import keys as wire
 from memcairn.wire import usage as usage_wire
@@ -45,6 +46,7 @@ async def post_key(request: Request, body: wire.NewKey, principal: Admin) -> Res
         name=body.name,
         scopes=scopes_from(body.scopes),
         expires_at=body.expires_at,
+        trust=None if body.trust is None else trust_named(body.trust),
     )
     return answer(wire.MadeKey(**_fields(made.key), is_active=True, api_key=made.raw_key), 201)
 
@@ -73,4 +75,5 @@ async def get_key_usage(
 
 def _fields(key: ApiKey) -> dict[str, object]:
     names = ("key_id", "name", "prefix", "created_at", "expires_at", "last_used_at", "revoked_at")
-    return {name: getattr(key, name) for name in names} | {"scopes": sorted(scope.value for scope in key.scopes)}
+    scopes = sorted(scope.value for scope in key.scopes)
+    return {name: getattr(key, name) for name in names} | {"scopes": scopes, "trust": key.trust.label}

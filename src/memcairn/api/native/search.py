@@ -11,6 +11,7 @@ from memcairn.api.native.views import hit_view, why_view
 from memcairn.core.search import SearchQuery, search
 from memcairn.core.why import why
 from memcairn.domain.filters import parse_filter
+from memcairn.domain.trust import trust_named
 from memcairn.wire.search import SearchRequest, SearchResponse, WhyRequest, WhyResponse
 
 router = APIRouter(prefix="/v1/search", tags=["search"], route_class=KeyedRoute, dependencies=[bearer])
@@ -36,6 +37,8 @@ async def post_why(request: Request, body: WhyRequest, principal: Reader) -> Res
 
 
 def _query_of(body: SearchRequest | WhyRequest) -> SearchQuery:
-    names = type(body).model_fields.keys() - {"query", "metadata", "memory_id"}
+    names = type(body).model_fields.keys() - {"query", "metadata", "memory_id", "min_trust"}
     where = None if body.metadata is None else parse_filter(body.metadata)
-    return SearchQuery(text=body.query, filter=where, **{name: getattr(body, name) for name in names})
+    values = {name: getattr(body, name) for name in names}
+    least = None if body.min_trust is None else trust_named(body.min_trust)
+    return SearchQuery(text=body.query, filter=where, min_trust=least, **values)

@@ -12,7 +12,7 @@ from memcairn.domain.memories import Memory
 from memcairn.domain.summaries import Summary
 from memcairn.wire.events import Event as EventView
 from memcairn.wire.jobs import Job as JobView
-from memcairn.wire.memories import Entity, Scope
+from memcairn.wire.memories import Entity, Origin, Scope
 from memcairn.wire.memories import Memory as MemoryView
 from memcairn.wire.search import Arm, Loss, WhyResponse
 from memcairn.wire.search import Explanation as ExplanationView
@@ -41,6 +41,9 @@ def event_view(event: Event) -> EventView:
         occurred_at=event.occurred_at,
         created_at=event.created_at,
         updated_at=event.updated_at,
+        key_id=event.key_id,
+        channel=event.channel and event.channel.value,
+        trust=event.trust.label,
     )
 
 
@@ -73,6 +76,8 @@ def memory_view(memory: Memory, now: datetime) -> MemoryView:
         created_at=memory.created_at,
         updated_at=memory.updated_at,
         source_event_ids=list(memory.source_event_ids),
+        trust=memory.trust.label,
+        origins=[Origin(key_id=each.key_id, channel=each.channel.value) for each in memory.origins],
     )
 
 
@@ -90,6 +95,7 @@ def hit_view(hit: Hit, now: datetime) -> HitView:
         speaker=shown.speaker,
         session_id=shown.session_id,
         observed_at=shown.observed_at if isinstance(shown, Memory) else shown.occurred_at,
+        trust=shown.trust.label,
         memory=memory_view(shown, now) if isinstance(shown, Memory) else None,
         source_events=sources,
         explanation=None if hit.explanation is None else explanation_view(hit.explanation),

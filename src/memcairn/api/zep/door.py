@@ -15,6 +15,7 @@ from memcairn.api.zep import collections, documents, errors, memory, messages, s
 from memcairn.api.zep.call import Call
 from memcairn.core.services import Services
 from memcairn.domain.keys import KeyScope
+from memcairn.domain.trust import Channel
 
 VERSION = "0.27.2-memcairn"
 """What the client compares with the oldest server it can talk to is the part before the dash; without one it warns."""
@@ -91,7 +92,7 @@ async def _health(_request: Request) -> Response:
 
 def _guarded(services: Services, by_method: Mapping[str, Guarded]) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        principal = await admitted(services, request)
+        principal = await admitted(services, request, channel=Channel.ZEP)
         guarded = by_method.get(request.method) or by_method["GET"]  # HEAD is answered as GET
         principal.require(guarded.scope)
         return await guarded.handler(Call(request, services, principal))

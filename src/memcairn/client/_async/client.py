@@ -33,7 +33,7 @@ from memcairn.client._operations import purge as purge_operations
 from memcairn.client._operations import search as search_operations
 from memcairn.client._protocol import DEFAULT_BASE_URL, Retries, checked_base_url, checked_timeout, standing_headers
 from memcairn.wire.context import ContextResponse
-from memcairn.wire.events import IngestResponse, NewEvent, StatusResponse
+from memcairn.wire.events import IngestResponse, NewEvent, StatusResponse, Trust
 from memcairn.wire.health import Health, Readiness
 from memcairn.wire.me import Me
 from memcairn.wire.memories import MemoryKind
@@ -148,6 +148,7 @@ class AsyncMemcairnClient:
         occurred_before: datetime | str | None = None,
         asked_at: datetime | str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        min_trust: Trust | None = None,
         limit: int = 10,
         threshold: float = 0.0,
         include_source_events: bool = False,
@@ -159,6 +160,7 @@ class AsyncMemcairnClient:
         whole org. `threshold` is a floor on the score (0 to 1). Words like "last week" count from `asked_at`, which is
         now unless given; a time without a zone is UTC. `metadata` is a filter such as `{"jsonpath": "$ ? (@.topic ==
         \"work\")"}`: it keeps memories whose own metadata, or that of an event they rest on, fulfils it.
+        `min_trust` (`"low"`, `"normal"`, `"high"`) leaves out what any less trusted source has a part in.
         """
         return await self._calls.run(
             search_operations.search(
@@ -174,6 +176,7 @@ class AsyncMemcairnClient:
                 occurred_before=occurred_before,
                 asked_at=asked_at,
                 metadata=metadata,
+                min_trust=min_trust,
                 limit=limit,
                 threshold=threshold,
                 include_source_events=include_source_events,
@@ -197,6 +200,7 @@ class AsyncMemcairnClient:
         occurred_before: datetime | str | None = None,
         asked_at: datetime | str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        min_trust: Trust | None = None,
         limit: int = 10,
         threshold: float = 0.0,
     ) -> WhyResponse:
@@ -220,6 +224,7 @@ class AsyncMemcairnClient:
                 occurred_before=occurred_before,
                 asked_at=asked_at,
                 metadata=metadata,
+                min_trust=min_trust,
                 limit=limit,
                 threshold=threshold,
             )
@@ -238,12 +243,14 @@ class AsyncMemcairnClient:
         include_summary: bool = True,
         role_ids: Sequence[str] | None = None,
         team_ids: Sequence[str] | None = None,
+        min_trust: Trust | None = None,
     ) -> ContextResponse:
         """A block for a prompt: summary and newest messages of a session, and the memories that matter now.
 
         `text` stays within `token_budget` and frames what is stored as quotations: lines that begin with `|` inform
         and instruct nothing. Memories are those of `actor_id`, by default of the user of the session or of whoever
         spoke last in it; without `query` they are looked for with the newest messages. A limit of 0 leaves a part out.
+        What is of low trust is marked so; `min_trust` leaves out everything below it.
         `NotFoundError` without such a session, unless `actor_id` is given.
         """
         return await self._calls.run(
@@ -258,6 +265,7 @@ class AsyncMemcairnClient:
                 include_summary=include_summary,
                 role_ids=role_ids,
                 team_ids=team_ids,
+                min_trust=min_trust,
             )
         )
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from memcairn.client._async.calls import AsyncCalls
 from memcairn.client._operations import keys as operations
+from memcairn.wire.events import Trust
 from memcairn.wire.keys import Key, KeyPage, KeyScope, MadeKey
 from memcairn.wire.usage import Granularity, KeyUsage
 
@@ -29,13 +30,17 @@ class AsyncKeys:
         *,
         scopes: Sequence[KeyScope] = ("read", "write"),
         expires_at: datetime | str | None = None,
+        trust: Trust | None = None,
     ) -> MadeKey:
         """Makes a key; its `api_key` is shown this once. A time without a zone is UTC.
+
+        `trust` is what everything written with it will be worth: `"low"`, `"normal"` (the default) or `"high"`, and
+        never more than that of the key it is made with.
 
         `ForbiddenError` (`key_limit_reached`) when the org has as many as it may have. Never repeated by itself when
         the connection breaks: list the keys, and revoke the one nobody knows.
         """
-        return await self._calls.run(operations.create(name, scopes=scopes, expires_at=expires_at))
+        return await self._calls.run(operations.create(name, scopes=scopes, expires_at=expires_at, trust=trust))
 
     async def revoke(self, key_id: str) -> None:
         """Ends a key: every request after this is refused. `NotFoundError` if no active key has that id."""

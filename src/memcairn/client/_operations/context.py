@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from memcairn.client._operation import Operation, fields
 from memcairn.wire.context import ContextResponse
+from memcairn.wire.events import Trust
 
 
 def context(
@@ -18,6 +19,7 @@ def context(
     include_summary: bool,
     role_ids: Sequence[str] | None,
     team_ids: Sequence[str] | None,
+    min_trust: Trust | None,
 ) -> Operation[ContextResponse]:
     body = fields(
         session_id=session_id,
@@ -30,6 +32,7 @@ def context(
         include_summary=include_summary,
         role_ids=role_ids,
         team_ids=team_ids,
+        min_trust=min_trust,
     )
     return Operation(
         method="POST",

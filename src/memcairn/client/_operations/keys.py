@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from memcairn.client._operation import Operation, fields, nothing, pairs, segment
+from memcairn.wire.events import Trust
 from memcairn.wire.keys import KeyPage, KeyScope, MadeKey
 from memcairn.wire.usage import Granularity, KeyUsage
 
@@ -18,11 +19,13 @@ def page(*, limit: int, cursor: str | None) -> Operation[KeyPage]:
     )
 
 
-def create(name: str, *, scopes: Sequence[KeyScope], expires_at: datetime | str | None) -> Operation[MadeKey]:
+def create(
+    name: str, *, scopes: Sequence[KeyScope], expires_at: datetime | str | None, trust: Trust | None
+) -> Operation[MadeKey]:
     return Operation(
         method="POST",
         path="/v1/keys",
-        body=fields(name=name, scopes=list(scopes), expires_at=expires_at),
+        body=fields(name=name, scopes=list(scopes), expires_at=expires_at, trust=trust),
         parse=MadeKey.model_validate_json,
         repeatable=False,  # the answer is the only place the key is ever shown: a second one would be another key
     )

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from memcairn.client._operation import Operation, fields
+from memcairn.wire.events import Trust
 from memcairn.wire.memories import MemoryKind
 from memcairn.wire.search import SearchResponse, WhyResponse
 
@@ -23,6 +24,7 @@ def search(
     occurred_before: datetime | str | None,
     asked_at: datetime | str | None,
     metadata: Mapping[str, Any] | None,
+    min_trust: Trust | None,
     limit: int,
     threshold: float,
     include_source_events: bool,
@@ -43,6 +45,7 @@ def search(
         occurred_before=occurred_before,
         asked_at=asked_at,
         metadata=metadata,
+        min_trust=min_trust,
         include_source_events=include_source_events,
         explain=explain,
     )
@@ -70,6 +73,7 @@ def why(
     occurred_before: datetime | str | None,
     asked_at: datetime | str | None,
     metadata: Mapping[str, Any] | None,
+    min_trust: Trust | None,
     limit: int,
     threshold: float,
 ) -> Operation[WhyResponse]:
@@ -89,6 +93,7 @@ def why(
         occurred_before=occurred_before,
         asked_at=asked_at,
         metadata=metadata,
+        min_trust=min_trust,
     )
     return Operation(
         method="POST",

@@ -34,7 +34,7 @@ from memcairn.client._sync.teams import Teams
 from memcairn.client._sync.usage import Usage
 from memcairn.client._sync.users import Users
 from memcairn.wire.context import ContextResponse
-from memcairn.wire.events import IngestResponse, NewEvent, StatusResponse
+from memcairn.wire.events import IngestResponse, NewEvent, StatusResponse, Trust
 from memcairn.wire.health import Health, Readiness
 from memcairn.wire.me import Me
 from memcairn.wire.memories import MemoryKind
@@ -149,6 +149,7 @@ class MemcairnClient:
         occurred_before: datetime | str | None = None,
         asked_at: datetime | str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        min_trust: Trust | None = None,
         limit: int = 10,
         threshold: float = 0.0,
         include_source_events: bool = False,
@@ -160,6 +161,7 @@ class MemcairnClient:
         whole org. `threshold` is a floor on the score (0 to 1). Words like "last week" count from `asked_at`, which is
         now unless given; a time without a zone is UTC. `metadata` is a filter such as `{"jsonpath": "$ ? (@.topic ==
         \"work\")"}`: it keeps memories whose own metadata, or that of an event they rest on, fulfils it.
+        `min_trust` (`"low"`, `"normal"`, `"high"`) leaves out what any less trusted source has a part in.
         """
         return self._calls.run(
             search_operations.search(
@@ -175,6 +177,7 @@ class MemcairnClient:
                 occurred_before=occurred_before,
                 asked_at=asked_at,
                 metadata=metadata,
+                min_trust=min_trust,
                 limit=limit,
                 threshold=threshold,
                 include_source_events=include_source_events,
@@ -198,6 +201,7 @@ class MemcairnClient:
         occurred_before: datetime | str | None = None,
         asked_at: datetime | str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        min_trust: Trust | None = None,
         limit: int = 10,
         threshold: float = 0.0,
     ) -> WhyResponse:
@@ -221,6 +225,7 @@ class MemcairnClient:
                 occurred_before=occurred_before,
                 asked_at=asked_at,
                 metadata=metadata,
+                min_trust=min_trust,
                 limit=limit,
                 threshold=threshold,
             )
@@ -239,12 +244,14 @@ class MemcairnClient:
         include_summary: bool = True,
         role_ids: Sequence[str] | None = None,
         team_ids: Sequence[str] | None = None,
+        min_trust: Trust | None = None,
     ) -> ContextResponse:
         """A block for a prompt: summary and newest messages of a session, and the memories that matter now.
 
         `text` stays within `token_budget` and frames what is stored as quotations: lines that begin with `|` inform
         and instruct nothing. Memories are those of `actor_id`, by default of the user of the session or of whoever
         spoke last in it; without `query` they are looked for with the newest messages. A limit of 0 leaves a part out.
+        What is of low trust is marked so; `min_trust` leaves out everything below it.
         `NotFoundError` without such a session, unless `actor_id` is given.
         """
         return self._calls.run(
@@ -259,6 +266,7 @@ class MemcairnClient:
                 include_summary=include_summary,
                 role_ids=role_ids,
                 team_ids=team_ids,
+                min_trust=min_trust,
             )
         )
 

@@ -81,7 +81,8 @@ class Index(Protocol):
 class IndexQuery:
     """What candidates are chosen by: the terms asked for, and the query vectors of `model`.
 
-    `allowed` are the memories that a filter has left; an index that takes candidates takes them among these.
+    `allowed` are the memories that a filter has left, `traits` is (bits to look at, what they must read); an index that
+    takes candidates takes them among the rows that fulfil both.
     """
 
     terms: Sequence[QueryTerm]
@@ -89,3 +90,4 @@ class IndexQuery:
     model: str
     dimensions: int
     allowed: Set[str] | None = None
+    traits: tuple[int, int] | None = None

@@ -132,7 +132,7 @@ class SqliteIndex:
         low = orgs.require(connection, org_id).number << ORG_BITS
         high = low + (1 << ORG_BITS) - 1
         among = None if query.allowed is None else wide.rows_of(connection, org_id, scope_keys, query.allowed)
-        rows = wide.best_by_words(connection, scope_keys, query.terms, among, low=low, high=high)
+        rows = wide.best_by_words(connection, org_id, scope_keys, query, among, low=low, high=high)
         rows += wide.best_by_meaning(connection, org_id, scope_keys, query, among)
         near = wide.with_neighbours(connection, org_id, scope_keys, list(dict.fromkeys(rows)))
         counts = wide.frequencies(connection, scope_keys, query.terms, low=low, high=high)

@@ -41,14 +41,14 @@ POOL_COLUMNS = (
     index_rows.c.model,
 )
 
-_BEST_BY_WORDS = text(
-    "SELECT rowid FROM memory_words WHERE memory_words MATCH :match AND rowid BETWEEN :low AND :high "
-    "ORDER BY bm25(memory_words, 0.0, 1.0) LIMIT :limit"
+_BY_WORDS = "SELECT rowid FROM memory_words WHERE memory_words MATCH :match AND rowid BETWEEN :low AND :high "
+_OF_SOME = "AND rowid IN (SELECT value FROM json_each(:among)) "
+# One look-up in a unique index for each row with one of the words.
+_WITH_TRAITS = (
+    "AND (SELECT traits & :looked_at FROM index_rows WHERE org_id = :org_id AND row_number = memory_words.rowid) "
+    "= :reading "
 )
-_BEST_OF_SOME_BY_WORDS = text(
-    "SELECT rowid FROM memory_words WHERE memory_words MATCH :match AND rowid BETWEEN :low AND :high "
-    "AND rowid IN (SELECT value FROM json_each(:among)) ORDER BY bm25(memory_words, 0.0, 1.0) LIMIT :limit"
-)
+_BEST_FIRST = "ORDER BY bm25(memory_words, 0.0, 1.0) LIMIT :limit"
 _COUNT_BY_WORDS = text(
     "SELECT count(*) FROM memory_words WHERE memory_words MATCH :match AND rowid BETWEEN :low AND :high"
 )
@@ -66,20 +66,27 @@ def scope_condition(scope_keys: Sequence[str]) -> tuple[ColumnElement[bool], ...
 
 def best_by_words(
     connection: Connection,
+    org_id: str,
     scope_keys: Sequence[str],
-    terms: Sequence[QueryTerm],
+    query: IndexQuery,
     among: Set[int] | None,
     *,
     low: int,
     high: int,
 ) -> list[int]:
     """Row numbers of the best lexical matches (of `among`, if a filter chose some), best first."""
-    if not terms:
+    if not query.terms:
         return []
-    bound = {"match": _match(scope_keys, terms), "low": low, "high": high, "limit": CANDIDATES_PER_ARM}
-    if among is None:
-        return list(connection.execute(_BEST_BY_WORDS, bound).scalars())
-    return list(connection.execute(_BEST_OF_SOME_BY_WORDS, bound | {"among": json.dumps(sorted(among))}).scalars())
+    statement = _BY_WORDS
+    bound: dict[str, Any] = {"match": _match(scope_keys, query.terms), "low": low, "high": high}
+    if among is not None:
+        statement += _OF_SOME
+        bound["among"] = json.dumps(sorted(among))
+    if query.traits is not None:
+        statement += _WITH_TRAITS
+        bound |= {"org_id": org_id, "looked_at": query.traits[0], "reading": query.traits[1]}
+    found = connection.execute(text(statement + _BEST_FIRST), bound | {"limit": CANDIDATES_PER_ARM})
+    return list(found.scalars())
 
 
 def rows_of(connection: Connection, org_id: str, scope_keys: Sequence[str], memory_ids: Set[str]) -> set[int]:
@@ -115,6 +122,9 @@ def best_by_meaning(
     statement = select(index_rows.c.row_number, index_rows.c.vector, index_rows.c.model).where(
         index_rows.c.org_id == org_id, *scope_condition(scope_keys)
     )
+    if query.traits is not None:
+        looked_at, reading = query.traits
+        statement = statement.where(index_rows.c.traits.bitwise_and(looked_at) == reading)
     result = connection.execute(statement.order_by(index_rows.c.row_number).execution_options(yield_per=SCAN_ROWS))
     for seen in result.partitions(SCAN_ROWS):
         rows = seen if among is None else [row for row in seen if row.row_number in among]

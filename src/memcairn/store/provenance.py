@@ -1,0 +1,83 @@
+"""Where memories came from: the live events under each, the keys and doors of those, and what that makes them worth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, and_, func, select, update
+
+from memcairn.domain.trust import Channel, Origin, Trust
+from memcairn.store.batches import chunks
+from memcairn.store.schema import events, memories, memory_sources
+
+_SAME_EVENT = and_(events.c.org_id == memory_sources.c.org_id, events.c.event_id == memory_sources.c.event_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A live event under a memory; no origin for one that is older than the record of it."""
+
+    event_id: str
+    origin: Origin | None
+
+
+def sources(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> dict[str, list[Source]]:
+    """The live events each memory rests on, in the order they were heard; those without any are left out."""
+    found: dict[str, list[Source]] = {}
+    columns = (memory_sources.c.memory_id, memory_sources.c.event_id, events.c.key_id, events.c.channel)
+    for chunk in chunks(memory_ids):
+        statement = (
+            select(*columns)
+            .join(events, _SAME_EVENT)
+            .where(memory_sources.c.org_id == org_id, memory_sources.c.memory_id.in_(chunk))
+            .where(events.c.deleted_at.is_(None))
+            .order_by(memory_sources.c.memory_id, memory_sources.c.ordinal, memory_sources.c.event_id)
+        )
+        for row in connection.execute(statement):
+            known = row.key_id is not None and row.channel is not None
+            origin = Origin(row.key_id, Channel(row.channel)) if known else None
+            found.setdefault(row.memory_id, []).append(Source(row.event_id, origin))
+    return found
+
+
+def lowest(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> dict[str, Trust]:
+    """The lowest trust among the live events under each memory; those without any are left out."""
+    found: dict[str, Trust] = {}
+    for chunk in chunks(memory_ids):
+        statement = (
+            select(memory_sources.c.memory_id, func.min(events.c.trust).label("trust"))
+            .join(events, _SAME_EVENT)
+            .where(memory_sources.c.org_id == org_id, memory_sources.c.memory_id.in_(chunk))
+            .where(events.c.deleted_at.is_(None))
+            .group_by(memory_sources.c.memory_id)
+        )
+        found |= {row.memory_id: Trust(row.trust) for row in connection.execute(statement)}
+    return found
+
+
+def held_at(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> dict[str, Trust]:
+    """The trust each live memory is held at."""
+    found: dict[str, Trust] = {}
+    for chunk in chunks(memory_ids):
+        statement = select(memories.c.memory_id, memories.c.trust).where(
+            memories.c.org_id == org_id, memories.c.memory_id.in_(chunk), memories.c.deleted_at.is_(None)
+        )
+        found |= {row.memory_id: Trust(row.trust) for row in connection.execute(statement)}
+    return found
+
+
+def hold_at(connection: Connection, org_id: str, memory_ids: Sequence[str], trust: Trust) -> None:
+    for chunk in chunks(memory_ids):
+        mine = (memories.c.org_id == org_id, memories.c.memory_id.in_(chunk))
+        connection.execute(update(memories).where(*mine).values(trust=int(trust)))
+
+
+def lowest_in_session(connection: Connection, org_id: str, session_id: str, *, up_to: int) -> Trust | None:
+    """The lowest trust among the live events of a session up to a position; None if there are none."""
+    statement = select(func.min(events.c.trust)).where(
+        events.c.org_id == org_id,
+        events.c.session_id == session_id,
+        events.c.position <= up_to,
+        events.c.deleted_at.is_(None),
+    )
+    found = connection.execute(statement).scalar_one()
+    return None if found is None else Trust(found)
