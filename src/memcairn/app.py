@@ -118,19 +118,20 @@ def make_app(services: Services, worker: Worker | None, settings: Settings) -> F
         redirect_slashes=False,
     )
     app.state.services = services
+    # Looked through from the first on with every request: what is asked most stands first.
     for door in (
+        messages,
         events,
         search,
+        context,
+        sessions,
+        session_search,
+        summaries,
         statistics,
         memories,
-        jobs,
-        summaries,
-        context,
-        collections,
-        session_search,
-        sessions,
-        messages,
         users,
+        collections,
+        jobs,
         purge,
         orgs,
         roles,

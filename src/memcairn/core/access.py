@@ -40,7 +40,7 @@ async def authenticate(deps: Deps, uses: KeyUses, raw_key: str | None, *, local_
     key_id = key_id_of(raw_key)
     if key_id is None:
         raise Unauthenticated(f"This is not a complete API key: its checksum is wrong. {_HOW}", code="malformed_key")
-    key = await deps.db.read(_find, key_id)
+    key = await deps.db.peek(_find, key_id)
     now = deps.clock.now()
     if key is None or not matches(raw_key, key.secret_hash):
         raise Unauthenticated(f"This API key is unknown. {_HOW}", code="unknown_key")

@@ -66,7 +66,7 @@ async def create_session(
 async def get_session(deps: Deps, principal: Principal, session_id: str) -> Session:
     """The session of that id; NotFound if the org holds no live one."""
     principal.require(KeyScope.READ)
-    return await deps.db.read(require_session, principal.org_id, session_id)
+    return await deps.db.peek(require_session, principal.org_id, session_id)
 
 
 async def update_session(

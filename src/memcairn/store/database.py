@@ -46,6 +46,13 @@ class Database(Protocol):
         """The result of `fn` on one consistent snapshot."""
         ...
 
+    async def peek(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same as `read`, for a row or two found by their key: it may hold up the caller's event loop meanwhile.
+
+        A file answers such a question in less time than it takes to ask another thread.
+        """
+        ...
+
     async def write(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of `fn`, after its transaction is committed and synced; if it raises, nothing of it was stored."""
         ...
@@ -87,6 +94,10 @@ class SqliteDatabase:
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._require_open()
         return await asyncio.wrap_future(self._readers.submit(self._run_read, lambda c: fn(c, *args, **kwargs)))
+
+    async def peek(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._require_open()
+        return self._run_read(lambda c: fn(c, *args, **kwargs))
 
     async def write(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._require_open()
@@ -219,16 +230,17 @@ def _carry_out_alone(connection: Connection, member: _Write) -> None:
 
 
 def _carry_out(connection: Connection, member: _Write) -> None:
-    connection.exec_driver_sql("SAVEPOINT member")
+    driver = _driver(connection)  # asked directly: these statements surround every write and have nothing to convert
+    driver.execute("SAVEPOINT member")
     with member, _translated():
         member.result = member.fn(connection)
     # On a full or failing disk SQLite may undo the whole transaction by itself: then nobody's write is left in it, and
     # going on would carry out the next ones outside of any.
-    if member.error is not None and not _in_transaction(connection):
+    if member.error is not None and not driver.in_transaction:
         raise member.error
     if member.error is not None:
         connection.exec_driver_sql("ROLLBACK TO member")
-    connection.exec_driver_sql("RELEASE member")
+    driver.execute("RELEASE member")
 
 
 def _in_transaction(connection: Connection) -> bool:

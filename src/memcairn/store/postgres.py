@@ -74,6 +74,9 @@ class PostgresDatabase:
         work = partial(_repeated, partial(_run, self._reader_engine, lambda c: fn(c, *args, **kwargs)))
         return await self._answer(self._readers.submit(work))
 
+    async def peek(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.read(fn, *args, **kwargs)
+
     async def write(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._require_open()
         work = partial(_repeated, partial(self._run_write, lambda c: fn(c, *args, **kwargs)))
