@@ -1,7 +1,7 @@
 """Settings become dependencies: a migrated database and all the core stands on, without a door."""
 
+import asyncio
 import contextlib
-import functools
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,9 +14,9 @@ from memcairn.domain.errors import Invalid
 from memcairn.domain.tokens import estimate_tokens
 from memcairn.domain.usage import Dimension
 from memcairn.observability.metrics import Metrics
-from memcairn.providers.base import Embedder
-from memcairn.providers.static import StaticEmbedder
+from memcairn.providers.absent import AbsentEmbedder
 from memcairn.providers.tokenizer import tokenizer_counter
+from memcairn.provision import make_embedder
 from memcairn.settings import Settings
 from memcairn.store.database import SqliteDatabase
 from memcairn.store.index.sqlite import SqliteIndex
@@ -24,8 +24,11 @@ from memcairn.store.migrate import migrate
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Deps]:
-    """The dependencies on a migrated database; closed again, with accepted writes finished, on the way out."""
+async def opened(settings: Settings, *, embeds: bool = True) -> AsyncIterator[Deps]:
+    """The dependencies on a migrated database; closed again, with accepted writes finished, on the way out.
+
+    Without `embeds` no embedder is loaded, or asked whether it is there: for what neither searches nor remembers.
+    """
     path = settings.sqlite_path
     make_folder(path.parent)
     metrics = Metrics()
@@ -35,7 +38,7 @@ async def opened(settings: Settings) -> AsyncIterator[Deps]:
         deps = Deps(
             db=db,
             index=SqliteIndex(cache_bytes=settings.cache_mb * 1024 * 1024),
-            embedder=make_embedder(settings.embedder),
+            embedder=await asyncio.to_thread(make_embedder, settings, metrics) if embeds else AbsentEmbedder(),
             clock=SystemClock(),
             metrics=metrics,
             count_tokens=estimate_tokens if settings.tokenizer is None else tokenizer_counter(settings.tokenizer),
@@ -50,13 +53,6 @@ async def opened(settings: Settings) -> AsyncIterator[Deps]:
             await write_usage(deps)
     finally:
         await db.close()
-
-
-def make_embedder(name: str) -> Embedder:
-    """The embedder a setting names; Invalid when there is none of that name."""
-    if name == "static":
-        return _static_embedder()
-    raise Invalid(f"There is no embedder {name!r}. Set MEMCAIRN_EMBEDDER=static, or leave it out.", code="embedder")
 
 
 def make_folder(folder: Path) -> None:
@@ -79,9 +75,3 @@ def make_folder(folder: Path) -> None:
 def _quotas(settings: Settings) -> dict[Dimension, int]:
     given = {dimension: getattr(settings, f"quota_{dimension.value}") for dimension in Dimension}
     return {dimension: quota for dimension, quota in given.items() if quota is not None}
-
-
-@functools.cache
-def _static_embedder() -> StaticEmbedder:
-    """One for the process: its word vectors take 0.2 s to read and 30 MB to hold, and never change."""
-    return StaticEmbedder()

@@ -33,7 +33,21 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = None
     """The first admin key of the org `default`, whatever its shape. Without it one is made and shown once."""
     embedder: str = "static"
-    """What turns text into vectors: `static` (built in)."""
+    """What turns text into vectors: `static` (built in), `fastembed:<model or folder>`, `openai:<model>`."""
+    embedder_base_url: str | None = None
+    """Address of an endpoint that speaks OpenAI's `/embeddings`, such as `http://127.0.0.1:8080/v1`."""
+    embedder_api_key: SecretStr | None = None
+    """The key for that endpoint, or for OpenAI."""
+    embedder_dimensions: Annotated[int, Field(ge=8, le=8_192)] | None = None
+    """Width to ask an endpoint for; without it the model's own, which the server asks for as it starts."""
+    embedder_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30
+    """How long an endpoint may take for a batch of texts."""
+    embedder_query_seconds: Annotated[float, Field(gt=0, le=60)] = 2
+    """How long an endpoint may take for a question; a search then goes on by words alone."""
+    embedder_retries: Annotated[int, Field(ge=0, le=10)] = 3
+    """Further tries for a batch that an endpoint failed, behind `Retry-After` or growing pauses."""
+    embedder_batch: Annotated[int, Field(ge=1, le=2_048)] = 64
+    """Texts sent to an endpoint at once."""
     summary_window: Annotated[int, Field(ge=2, le=1_000)] = 12
     """Unsummarised messages of a session at which the older half of them is folded into a new summary."""
     promotion_min_actors: Annotated[int, Field(ge=2, le=1_000)] = 3

@@ -142,7 +142,7 @@ def _scopes(names: Sequence[str]) -> frozenset[KeyScope]:
 
 def _on_database(data_dir: Path | None, work: Callable[[Deps], Awaitable[T]]) -> T:
     async def run() -> T:
-        async with opened(load({"data_dir": data_dir})) as deps:
+        async with opened(load({"data_dir": data_dir}), embeds=False) as deps:
             return await work(deps)
 
     return asyncio.run(run())

@@ -13,11 +13,12 @@ from pydantic import SecretStr
 from sqlalchemy import Connection
 
 from memcairn import __version__
-from memcairn.assembly import make_embedder, make_folder
+from memcairn.assembly import make_folder
 from memcairn.cli.listening import bound_socket
 from memcairn.domain.clock import SystemClock
 from memcairn.domain.errors import DomainError, Unavailable
 from memcairn.domain.jobs import JobStatus
+from memcairn.provision import make_embedder
 from memcairn.settings import PREFIX, Settings, load
 from memcairn.store import jobs, keys, orgs
 from memcairn.store.database import SqliteDatabase
@@ -176,7 +177,7 @@ def _port(settings: Settings) -> Check:
 
 
 def _embedder(settings: Settings) -> Check:
-    embedder = make_embedder(settings.embedder)
+    embedder = make_embedder(settings)
     return Check("embedder", "ok", f"{embedder.model}, {embedder.dimensions} dimensions")
 
 

@@ -20,7 +20,7 @@ def purge_database(data_dir: Path | None, *, org_id: str | None, older_than: str
     age = span(older_than)
 
     async def run() -> PurgeReport:
-        async with opened(load({"data_dir": data_dir})) as deps:
+        async with opened(load({"data_dir": data_dir}), embeds=False) as deps:
             if org_id is not None:
                 await deps.db.read(orgs.require, org_id)
             return await purge(deps, older_than=age, org_id=org_id)

@@ -98,7 +98,7 @@ async def _refuse_open_door(settings: Settings) -> None:
     """A key made on start would be shown to whoever reads the log; a network gets a server that has one already."""
     if settings.api_key is not None or is_loopback(settings.host):
         return
-    async with opened(settings) as deps:
+    async with opened(settings, embeds=False) as deps:
         usable = await deps.db.read(keys.count_usable, deps.clock.now())
     if usable == 0:
         raise Forbidden(

@@ -121,8 +121,11 @@ def _load(connection: Connection, deps: Deps, look: _Look) -> tuple[Vectors, dic
 
 def _complete(deps: Deps, text: str, vectors: Vectors, missing: dict[str, str]) -> tuple[NDArray[np.float32], Vectors]:
     """The vector of the question, and those of every row, made now where there was none."""
-    made = deps.embedder.embed([text, *missing.values()])
-    return made[0], replace(vectors, ids=[*vectors.ids, *missing], rows=np.concatenate([vectors.rows, made[1:]]))
+    question = deps.embedder.embed_query(text)
+    if not missing:
+        return question, vectors
+    made = deps.embedder.embed(list(missing.values()))
+    return question, replace(vectors, ids=[*vectors.ids, *missing], rows=np.concatenate([vectors.rows, made]))
 
 
 def _nearest(

@@ -86,8 +86,7 @@ async def _vector(deps: Deps, collection: Collection, query: DocumentQuery) -> N
             code="missing_embedding",
             pointer="/text",
         )
-    [vector] = await asyncio.to_thread(deps.embedder.embed, [query.text])
-    return np.asarray(vector, dtype=np.float32)
+    return await asyncio.to_thread(deps.embedder.embed_query, query.text)
 
 
 def _nearest(

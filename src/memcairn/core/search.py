@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from memcairn.core.deps import Deps
 from memcairn.core.pending import Pending, load_pending
+from memcairn.core.questions import question_vector
 from memcairn.core.recall import Recalls
 from memcairn.core.trusting import required
 from memcairn.domain.errors import Invalid
@@ -141,8 +142,10 @@ async def look(deps: Deps, principal: Principal, query: SearchQuery) -> Look:
 
 
 def _index_query(deps: Deps, query: SearchQuery) -> IndexQuery:
-    vectors = [vector for vector in deps.embedder.embed([query.text]) if vector.any()]
-    return IndexQuery(analyse_query(query.text), vectors, deps.embedder.model, deps.embedder.dimensions)
+    vector = question_vector(deps, query.text)
+    return IndexQuery(
+        analyse_query(query.text), [] if vector is None else [vector], deps.embedder.model, deps.embedder.dimensions
+    )
 
 
 def _candidates(
@@ -187,8 +190,8 @@ def rank_query_of(deps: Deps, query: SearchQuery, pool: Pool, candidates: Candid
     understanding = understand(query.text, speakers=pool.speaker_names, asked_at=asked_at)
     vectors = candidates.asked.vectors
     vector = vectors[0] if vectors else None
-    if understanding.spoken and understanding.spoken != query.text:
-        vector = deps.embedder.embed([understanding.spoken])[0]
+    if vector is not None and understanding.spoken and understanding.spoken != query.text:
+        vector = question_vector(deps, understanding.spoken)
     terms = analyse_query(query.text, drop=(*understanding.name_words, *understanding.time_words))
     rank_query = RankQuery(
         terms=[term_ids(term.alternatives) for term in terms],

@@ -20,10 +20,23 @@ class Embedder(Protocol):
     @property
     def dimensions(self) -> int: ...
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """One unit-length row per text, in order; a text without a known word gives a row of zeros.
+    @property
+    def covers_all(self) -> bool:
+        """Whether it has a vector for every text that is not blank: a row of zeros is then a failure to try again."""
+        ...
 
-        Blocking: callers on an event loop run it on a thread.
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """One unit-length row per text, in order; zeros where no usable vector could be had.
+
+        Raises Unavailable when there is none to be had for any of them now. Blocking: callers on an event loop run it
+        on a thread.
+        """
+        ...
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """The vector a question is compared by, unit length or zeros; of shape `(dimensions,)`.
+
+        Not every model treats questions and texts alike. Raises Unavailable, after a shorter wait than `embed`.
         """
         ...
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 class FakeEmbedder:
     """Vectors from hashed words: texts that share words are near, in a way that is the same everywhere."""
 
+    covers_all = False
+
     def __init__(self, dimensions: int = 32, model: str | None = None) -> None:
         self.dimensions = dimensions
         self.model = model or f"fake:{dimensions}"
@@ -23,3 +25,6 @@ class FakeEmbedder:
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         scaled: NDArray[np.float32] = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
         return scaled
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        return np.asarray(self.embed([text])[0], dtype=np.float32)

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcairn.providers.quiet_import import import_quietly
+from memcairn.providers.rows import unit_rows
+from memcairn.providers.texts import as_input
 
 wordllama = import_quietly("wordllama")
 
@@ -19,6 +21,7 @@ class StaticEmbedder:
 
     model = "wordllama:l2_supercat_256"
     dimensions = 256
+    covers_all = False
 
     def __init__(self) -> None:
         folder = Path(str(wordllama.__file__)).parent
@@ -27,13 +30,9 @@ class StaticEmbedder:
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         if not texts:
             return np.zeros((0, self.dimensions), dtype=np.float32)
-        vectors = np.asarray(self._words.embed([text[:_MAX_CHARS] for text in texts]), dtype=np.float32)
+        vectors = np.asarray(self._words.embed([as_input(text, _MAX_CHARS) for text in texts]), dtype=np.float32)
+        vectors[[row for row, text in enumerate(texts) if not text.strip()]] = 0  # white space has a vector of its own
         return unit_rows(vectors)
 
-
-def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Each row scaled to length 1; rows that are not finite, or zero, become zero."""
-    clean = np.where(np.isfinite(vectors).all(axis=1, keepdims=True), vectors, 0.0)
-    lengths = np.linalg.norm(clean, axis=1, keepdims=True)
-    scaled: NDArray[np.float32] = np.divide(clean, lengths, out=np.zeros_like(clean), where=lengths > 0)
-    return scaled.astype(np.float32, copy=False)
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        return np.asarray(self.embed([text])[0], dtype=np.float32)
