@@ -82,8 +82,9 @@ class Settings(BaseSettings):
     """The least severe log line to write."""
     log_json: bool | None = None
     """Log lines as JSON; by default when standard error is not a terminal."""
-    cache_mb: Annotated[int, Field(ge=8, le=65_536)] = 256
-    """Memory for recently searched scopes, in MiB."""
+    cache_mb: Annotated[int, Field(ge=8, le=65_536)] = 768
+    """The most memory that recently searched scopes may take, in MiB. An org of a million memories takes about 550; one
+    that does not fit into four fifths of this is searched on disk when all of it is asked for, which takes seconds."""
     max_body_mb: Annotated[float, Field(gt=0, le=256)] = 8
     """The largest request body, in MiB."""
     header_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 10

@@ -1,7 +1,7 @@
 """The search index: what was put in is found inside its scope, and nothing else is."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from memcairn.domain.weights import Weights
 from memcairn.providers.fake import FakeEmbedder
 from memcairn.store import orgs
 from memcairn.store.database import SqliteDatabase
-from memcairn.store.index import wide
+from memcairn.store.index import sqlite, wide
 from memcairn.store.index.analysis import analyse_query, term_ids
 from memcairn.store.index.base import Found, IndexEntry, IndexQuery
 from memcairn.store.index.pools import PoolCache
@@ -61,10 +61,18 @@ class Indexed:
         return sorted((await self.find(words, scope=scope, org=org)).pool.memory_ids)
 
 
-@pytest.fixture(params=["exact", "wide"])
+WAYS: dict[str, Callable[[], SqliteIndex]] = {
+    "whole": SqliteIndex,
+    "in memory": lambda: SqliteIndex(exact_rows=0),
+    "on disk": lambda: SqliteIndex(exact_rows=0, cache_bytes=0),
+}
+"""How a scope may be searched: ranked whole, or by its best candidates, which come from memory or from disk."""
+
+
+@pytest.fixture(params=WAYS)
 def indexed(sqlite_database: SqliteDatabase, request: pytest.FixtureRequest) -> Indexed:
     """Everything that must hold whether a scope is ranked whole or gives its best candidates."""
-    return Indexed(sqlite_database, SqliteIndex(exact_rows=0) if request.param == "wide" else SqliteIndex())
+    return Indexed(sqlite_database, WAYS[request.param]())
 
 
 @pytest.fixture
@@ -72,10 +80,10 @@ def exact(sqlite_database: SqliteDatabase) -> Indexed:
     return Indexed(sqlite_database, SqliteIndex())
 
 
-@pytest.fixture
-def large(sqlite_database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch) -> Indexed:
+@pytest.fixture(params=["in memory", "on disk"])
+def large(sqlite_database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Indexed:
     monkeypatch.setattr(wide, "CANDIDATES_PER_ARM", SMALL)
-    return Indexed(sqlite_database, SqliteIndex(exact_rows=0))
+    return Indexed(sqlite_database, WAYS[request.param]())
 
 
 def rows(pool: Pool) -> list[dict[str, Any]]:
@@ -257,8 +265,9 @@ class TestIsolation:
 class TestTwoProcesses:
     """Two index objects on one file stand for two servers: each caches, neither shows what is no longer there."""
 
-    async def test_each_sees_what_the_other_did(self, sqlite_database: SqliteDatabase) -> None:
-        here, there = Indexed(sqlite_database, SqliteIndex()), Indexed(sqlite_database, SqliteIndex())
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_each_sees_what_the_other_did(self, sqlite_database: SqliteDatabase, way: str) -> None:
+        here, there = Indexed(sqlite_database, WAYS[way]()), Indexed(sqlite_database, WAYS[way]())
         await here.put(entry("lisbon", memory_id="m1"), entry("lisbon", memory_id="m2"))
         assert await here.ids() == await there.ids() == ["m1", "m2"]
 
@@ -268,6 +277,19 @@ class TestTwoProcesses:
 
         assert await here.ids() == await there.ids() == ["m2", "m3"]
         assert rows((await here.find()).pool) == rows((await there.find()).pool)
+
+    async def test_one_that_missed_more_changes_than_are_on_record_reads_all_again(
+        self, sqlite_database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sqlite, "CHANGES_KEPT", 2)
+        here, there = (Indexed(sqlite_database, SqliteIndex(exact_rows=0)) for _ in range(2))
+        await here.put(*(entry("lisbon", memory_id=f"m{n}") for n in range(5)))
+        assert len(await here.ids()) == 5
+
+        for n in range(4):
+            await there.remove(f"m{n}")
+
+        assert await here.ids() == ["m4"]
 
     async def test_a_scope_that_was_forgotten_and_filled_again_starts_afresh(
         self, sqlite_database: SqliteDatabase
@@ -319,9 +341,10 @@ class TestTwoProcesses:
 class TestLargeScopes:
     TOPICS = ("lisbon", "bread", "violin", "garden", "taxes", "winter", "doctor", "train")
 
-    async def test_small_data_gives_the_same_rows_either_way(self, exact: Indexed) -> None:
+    @pytest.mark.parametrize("way", ["in memory", "on disk"])
+    async def test_small_data_gives_the_same_rows_either_way(self, exact: Indexed, way: str) -> None:
         await exact.put(*turns([f"{topic} number {n}" for n, topic in enumerate(self.TOPICS)]))
-        large = Indexed(exact.db, SqliteIndex(exact_rows=0))
+        large = Indexed(exact.db, WAYS[way]())
 
         whole, candidates = await exact.find("violin"), await large.find("violin")
 

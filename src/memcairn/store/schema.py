@@ -352,6 +352,16 @@ index_scopes = Table(
     PrimaryKeyConstraint("org_id", "scope_key"),
 )
 
+# Which index rows went or changed, in order; `number` is the org's count of resets after it. Only the newest are kept.
+index_changes = Table(
+    "index_changes",
+    metadata,
+    _id("org_id"),
+    Column("number", BigInteger, nullable=False),
+    Column("row_number", BigInteger, nullable=False),
+    PrimaryKeyConstraint("org_id", "number"),
+)
+
 jobs = Table(
     "jobs",
     metadata,

@@ -1,11 +1,12 @@
 """The index on SQLite: words in FTS5, vectors in BLOBs, both beside the features ranking reads.
 
 A scope of up to EXACT_ROWS segments is ranked whole, from a pool kept in memory; a larger one gives its best
-candidates by words (FTS5) and by meaning (an exact scan over the vectors), with their neighbours in the conversation.
+candidates by words and by meaning, with their neighbours in the conversation: from blocks in memory where the org fits
+into the cache, else from disk (FTS5, and an exact scan over the vectors).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, text, update
 
@@ -13,16 +14,23 @@ from memcairn.domain.scopes import EVERYTHING
 from memcairn.store import counters, orgs
 from memcairn.store.batches import chunks
 from memcairn.store.dialect import upsert
-from memcairn.store.index import wide
+from memcairn.store.index import large, wide
 from memcairn.store.index.analysis import term_ids
 from memcairn.store.index.base import Found, IndexEntry, IndexQuery
 from memcairn.store.index.pools import Cached, PoolCache, Version, merged, pack_vector, pool_of
-from memcairn.store.schema import index_rows, index_scopes
+from memcairn.store.index.resident import Residents, State
+from memcairn.store.schema import index_changes, index_rows, index_scopes
 
 EXACT_ROWS = 20_000
 """Ranking this many rows whole takes about 15 ms on one core; above it, candidates are cheaper."""
 
-CACHE_BYTES = 256 * 1024 * 1024
+CACHE_BYTES = 768 * 1024 * 1024
+POOLS_SHARE = 0.2
+"""The part of the cache for scopes ranked whole; the rest is for the rows of large orgs."""
+
+CHANGES_KEPT = 50_000
+"""Changes on record per org. Whoever was away for more of them reads the org anew."""
+
 TIDY_PAGES = 256
 """Pages of the word index rewritten in one step: about 1 MiB, a few milliseconds. Given to FTS5 as a negative number,
 which asks for all segments to become one: only then is nothing of a removed row left in an older one."""
@@ -40,7 +48,8 @@ class SqliteIndex:
     """See `Index`; the pools of recently searched scopes are kept up to `cache_bytes`."""
 
     def __init__(self, *, cache_bytes: int = CACHE_BYTES, exact_rows: int = EXACT_ROWS) -> None:
-        self._cache = PoolCache(cache_bytes)
+        self._cache = PoolCache(int(cache_bytes * POOLS_SHARE))
+        self._residents = Residents(cache_bytes - int(cache_bytes * POOLS_SHARE))
         self._exact_rows = exact_rows
 
     def put(self, connection: Connection, org_id: str, entries: Sequence[IndexEntry], *, model: str) -> None:
@@ -74,7 +83,7 @@ class SqliteIndex:
         if gone:
             connection.execute(_REMOVE_WORDS, [{"row_number": number} for number, _ in gone])
             removed = Counter(scope_key for _, scope_key in gone)
-            _count_reset(connection, org_id, removed | {EVERYTHING: len(gone)})
+            _count_reset(connection, org_id, removed, [number for number, _ in gone])
         return len(gone)
 
     def add_trait(self, connection: Connection, org_id: str, memory_ids: Sequence[str], trait: int) -> None:
@@ -103,7 +112,15 @@ class SqliteIndex:
         total = sum(rows for _, _, rows in states.values())
         if total <= self._exact_rows:
             return Found(self._whole(connection, org_id, scope_keys, states, query).pool)
-        return self._candidates(connection, org_id, scope_keys, query, total)
+        among = None if query.allowed is None else wide.rows_of(connection, org_id, scope_keys, query.allowed)
+        everything = _scope_states(connection, org_id, [EVERYTHING]).get(EVERYTHING, (0, 0, 0))
+        if not self._residents.fits(everything[2], query.dimensions):
+            return self._on_disk(connection, org_id, scope_keys, query, among=among, total=total)
+        view = self._residents.view(
+            connection, org_id, State(*everything[:2]), model=query.model, dimensions=query.dimensions
+        )
+        picked = large.pick(view, scope_keys, query, among)
+        return Found(picked.pool, picked.frequencies, total)
 
     def _whole(
         self,
@@ -126,12 +143,18 @@ class SqliteIndex:
         self._cache.put(cache_key, fresh)
         return fresh
 
-    def _candidates(
-        self, connection: Connection, org_id: str, scope_keys: Sequence[str], query: IndexQuery, total: int
+    def _on_disk(
+        self,
+        connection: Connection,
+        org_id: str,
+        scope_keys: Sequence[str],
+        query: IndexQuery,
+        *,
+        among: Set[int] | None,
+        total: int,
     ) -> Found:
         low = orgs.require(connection, org_id).number << ORG_BITS
         high = low + (1 << ORG_BITS) - 1
-        among = None if query.allowed is None else wide.rows_of(connection, org_id, scope_keys, query.allowed)
         rows = wide.best_by_words(connection, org_id, scope_keys, query, among, low=low, high=high)
         rows += wide.best_by_meaning(connection, org_id, scope_keys, query, among)
         near = wide.with_neighbours(connection, org_id, scope_keys, list(dict.fromkeys(rows)))
@@ -162,10 +185,11 @@ def _loaded(
 def _change_traits(connection: Connection, org_id: str, memory_ids: Sequence[str], traits: ColumnElement[int]) -> None:
     for chunk in chunks(memory_ids):
         mine = (index_rows.c.org_id == org_id, index_rows.c.memory_id.in_(chunk))
-        keys = connection.execute(select(index_rows.c.scope_key).where(*mine).distinct()).scalars().all()
+        rows = connection.execute(select(index_rows.c.row_number, index_rows.c.scope_key).where(*mine)).all()
         connection.execute(update(index_rows).where(*mine).values(traits=traits))
-        if keys:
-            _count_reset(connection, org_id, dict.fromkeys([*keys, EVERYTHING], 0))
+        if rows:
+            keys = dict.fromkeys((row.scope_key for row in rows), 0)
+            _count_reset(connection, org_id, keys, [row.row_number for row in rows])
 
 
 def _columns(org_id: str, row_number: int, entry: IndexEntry, model: str) -> dict[str, object]:
@@ -206,11 +230,30 @@ def _count_added(connection: Connection, org_id: str, added: Mapping[str, int], 
         connection.execute(statement.on_conflict_do_update(index_elements=["org_id", "scope_key"], set_=grown))
 
 
-def _count_reset(connection: Connection, org_id: str, removed: Mapping[str, int]) -> None:
-    """Note that rows of these scopes went or changed, so that pools built before are built anew."""
-    for scope_key, count in sorted(removed.items()):
-        connection.execute(
-            update(index_scopes)
-            .where(index_scopes.c.org_id == org_id, index_scopes.c.scope_key == scope_key)
-            .values(resets=index_scopes.c.resets + 1, row_count=index_scopes.c.row_count - count)
-        )
+def _count_reset(connection: Connection, org_id: str, lost: Mapping[str, int], row_numbers: Sequence[int]) -> None:
+    """Note that these rows went or changed: pools built before are built anew, blocks are corrected row by row.
+
+    `lost` says how many rows each scope touched has now less.
+    """
+    for scope_key, count in sorted(lost.items()):
+        _move_on(connection, org_id, scope_key, by=1, lost=count)
+    last = _move_on(connection, org_id, EVERYTHING, by=len(row_numbers), lost=sum(lost.values()))
+    if last is None:
+        return
+    changes = list(enumerate(row_numbers, start=last - len(row_numbers) + 1))[-CHANGES_KEPT:]
+    connection.execute(
+        insert(index_changes), [{"org_id": org_id, "number": number, "row_number": row} for number, row in changes]
+    )
+    connection.execute(
+        delete(index_changes).where(index_changes.c.org_id == org_id, index_changes.c.number <= last - CHANGES_KEPT)
+    )
+
+
+def _move_on(connection: Connection, org_id: str, scope_key: str, *, by: int, lost: int) -> int | None:
+    statement = (
+        update(index_scopes)
+        .where(index_scopes.c.org_id == org_id, index_scopes.c.scope_key == scope_key)
+        .values(resets=index_scopes.c.resets + by, row_count=index_scopes.c.row_count - lost)
+    )
+    resets: int | None = connection.execute(statement.returning(index_scopes.c.resets)).scalar_one_or_none()
+    return resets

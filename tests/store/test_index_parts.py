@@ -1,0 +1,65 @@
+"""The parts of the index in memory: ids, inverted lists and vector codes, each by itself."""
+
+import numpy as np
+import pytest
+
+from memcairn.domain.ids import new_id
+from memcairn.store.index.codes import sign_bits
+from memcairn.store.index.ids import joined_ids, packed_ids
+from memcairn.store.index.postings import postings_of
+
+ODD = ["", "m1", "0190A0B1-0000-7000-8000-000000000000", "0190a0b1000070008000000000000000", "x" * 36, "é" * 36]
+
+
+def test_ids_come_back_as_they_were_given() -> None:
+    given = [new_id(), *ODD, new_id()]
+
+    packed = packed_ids(given)
+
+    assert packed.at(np.arange(len(given))) == given
+
+
+def test_ids_are_taken_and_joined_in_the_order_asked_for() -> None:
+    given = [new_id(), *ODD, new_id()]
+    packed = packed_ids(given)
+    backwards = np.arange(len(given))[::-1]
+
+    both = joined_ids(packed.taken(backwards), packed)
+
+    assert both.at(np.arange(len(both))) == given[::-1] + given
+
+
+def test_a_term_is_found_in_every_row_that_holds_it_once_each() -> None:
+    postings = postings_of(np.array([7, 7, 9, 9, 7, 5], dtype=np.uint32), np.array([0, 3, 3, 6], dtype=np.int32))
+
+    held = postings.find(np.array([7], dtype=np.uint32))
+
+    assert held is not None
+    assert held.slots.tolist() == [0, 2]
+    assert held.impacts[0] > held.impacts[1]
+
+
+def test_one_of_several_spellings_is_enough_and_counts_once() -> None:
+    postings = postings_of(np.array([7, 9, 9, 5], dtype=np.uint32), np.array([0, 2, 3, 4], dtype=np.int32))
+
+    held = postings.find(np.array([3, 7, 9], dtype=np.uint32))
+
+    assert held is not None
+    assert held.slots.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("words", [[], [7]])
+def test_a_term_that_stands_nowhere_is_not_found(words: list[int]) -> None:
+    postings = postings_of(np.array(words, dtype=np.uint32), np.array([0, len(words)], dtype=np.int32))
+
+    assert postings.find(np.array([0xFFFFFFFF], dtype=np.uint32)) is None
+
+
+@pytest.mark.parametrize("dimensions", [1, 8, 63, 64, 65, 384])
+def test_signs_differ_where_they_differ(dimensions: int) -> None:
+    rng = np.random.default_rng(dimensions)
+    one, other = rng.standard_normal((2, dimensions)).astype(np.float32)
+
+    bits = sign_bits(np.stack([one, other]))
+
+    assert np.bitwise_count(bits[:, 0] ^ bits[:, 1]).sum() == np.count_nonzero((one > 0) != (other > 0))
