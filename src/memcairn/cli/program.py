@@ -8,7 +8,21 @@ from typing import Annotated
 
 import typer
 
-from memcairn.cli import backup, demo, doctor, evaluate, keys, migrate, orgs, purge, reindex, serve, version, worker
+from memcairn.cli import (
+    backup,
+    demo,
+    doctor,
+    evaluate,
+    keys,
+    migrate,
+    orgs,
+    purge,
+    reindex,
+    serve,
+    transfer,
+    version,
+    worker,
+)
 from memcairn.cli.failures import Failure, explain
 from memcairn.domain.errors import DomainError
 
@@ -27,6 +41,8 @@ app.command("eval")(evaluate.evaluate)
 app.add_typer(orgs.app, name="orgs")
 app.add_typer(keys.app, name="keys")
 app.command("purge")(purge.purge)
+app.command("export")(transfer.export)
+app.command("import")(transfer.import_)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("migrate")(migrate.migrate)

@@ -46,7 +46,7 @@ class KeyPage:
 
 async def create_org(deps: Deps, org_id: str, *, name: str | None = None) -> MadeKey:
     """Create an org together with its first admin key; Conflict when the id is taken."""
-    _check_id(org_id)
+    check_org_id(org_id)
     made = _make(org_id, "first admin key", ALL_SCOPES, now=deps.clock.now())
 
     def save(connection: Connection) -> None:
@@ -240,7 +240,8 @@ def _make(
     return MadeKey(key, raw_key)
 
 
-def _check_id(org_id: str) -> None:
+def check_org_id(org_id: str) -> None:
+    """Invalid for an id no org may have."""
     if not org_id.strip() or len(org_id) > MAX_ID_CHARS or "\x00" in org_id:
         raise Invalid(
             f"The org id {org_id[:40]!r} must hold 1 to {MAX_ID_CHARS} characters, more than white space.",

@@ -1,6 +1,6 @@
 """Ascending numbers inside an org, without gaps from work that was rolled back."""
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete, select
 
 from memcairn.store.dialect import upsert
 from memcairn.store.schema import counters
@@ -14,3 +14,13 @@ def take(connection: Connection, org_id: str, name: str, *, count: int = 1, star
     )
     last: int = connection.execute(statement.returning(counters.c.value)).scalar_one()
     return last - count + 1
+
+
+def present(connection: Connection, org_id: str, name: str) -> bool:
+    """Whether any number was ever taken."""
+    statement = select(counters.c.value).where(counters.c.org_id == org_id, counters.c.name == name)
+    return connection.execute(statement).first() is not None
+
+
+def forget(connection: Connection, org_id: str, name: str) -> None:
+    connection.execute(delete(counters).where(counters.c.org_id == org_id, counters.c.name == name))

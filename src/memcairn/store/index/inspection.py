@@ -205,3 +205,9 @@ def _words(connection: Connection, numbers: Iterable[int]) -> Mapping[int, Words
 def _held(row: Row[*tuple[Any, ...]], words: Mapping[int, Words] | None) -> Held:
     values = dict(row._mapping)
     return Held(**values, words=None if words is None else words.get(row.row_number, Words()))
+
+
+def models(connection: Connection, org_id: str) -> list[str]:
+    """The models that made the org's vectors."""
+    statement = select(index_rows.c.model).distinct().where(index_rows.c.org_id == org_id)
+    return sorted(connection.execute(statement.where(index_rows.c.model.is_not(None))).scalars())

@@ -149,6 +149,11 @@ def pack_vector(vector: NDArray[np.float32]) -> bytes:
     return vector.astype("<f2").tobytes()
 
 
+def unpack_vector(packed: bytes) -> NDArray[np.float32]:
+    """What `pack_vector` packed; packing it again gives the same bytes."""
+    return np.frombuffer(packed, dtype="<f2").astype(np.float32)
+
+
 def merged(pools: Sequence[Pool]) -> Pool:
     """One pool of several, ordered anew."""
     filled = [pool for pool in pools if len(pool)] or list(pools[:1])

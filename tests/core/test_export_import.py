@@ -1,0 +1,379 @@
+"""An org goes to a file and into another database, and answers there as it did here."""
+
+import io
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from memcairn.core import documents, groups, messages, sessions, users
+from memcairn.core.collections import add_collection
+from memcairn.core.deps import Deps
+from memcairn.core.export_file import VECTORS, names_in_order
+from memcairn.core.exporting import ExportOptions, write_export
+from memcairn.core.importing import Imported, import_org
+from memcairn.core.ingest import ingest
+from memcairn.core.keys import create_key, create_org
+from memcairn.core.memories import delete_memory, list_memories, memory_history, update_memory
+from memcairn.core.purge import purge
+from memcairn.core.recall import Recalls
+from memcairn.core.reindexing import Reindexed, reindex_org
+from memcairn.core.search import SearchQuery, search
+from memcairn.core.statistics import memory_stats
+from memcairn.domain.collections import NewDocument
+from memcairn.domain.conversations import NewMessage
+from memcairn.domain.errors import Conflict, DomainError, Invalid, NotFound
+from memcairn.domain.events import NewEvent
+from memcairn.domain.groups import GroupKind
+from memcairn.domain.keys import KeyScope, Principal
+from memcairn.pipeline.worker import Worker
+from memcairn.providers.fake import FakeEmbedder
+from memcairn.store import orgs, rows
+from memcairn.store.database import SqliteDatabase, sqlite_engine
+from memcairn.store.index.sqlite import SqliteIndex
+from memcairn.store.memories import MemoryFilter
+from memcairn.store.migrate import migrate
+from memcairn.store.schema import metadata
+from tests.build import ORG, at, make
+
+QUESTIONS = ("where do I live?", "what do I drink?", "what is my dog called?", "who sings?")
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def filled(deps: Deps, principal: Principal) -> Deps:
+    """An org with something in nearly every table: corrected, deleted, held, pending."""
+    said = ["I live in Porto.", "I moved to Lisbon last week.", "I prefer tea to coffee.", "My dog is called Biscuit."]
+    new = [make(NewEvent, content=words, occurred_at=at(minute), role_id="pilot") for minute, words in enumerate(said)]
+    gone = make(NewEvent, content="The parrot sings at noon.", session_id="gone")
+    await ingest(deps, principal, [*new, gone])
+    await groups.create_group(deps, principal, GroupKind.ROLE, name="Pilots")
+    await users.create_user(deps, principal, "zoe", metadata={"likes": {"tea": 1.5, "big": 2**60}})
+    await sessions.create_session(deps, principal, "chat", user_id="zoe")
+    talk = [NewMessage(role="human", content=f"Message {n} is about Porto.") for n in range(26)]
+    await messages.add_messages(deps, principal, "chat", talk)
+    await add_collection(deps, principal, "travels")
+    await documents.add_documents(deps, principal, "travels", [NewDocument(content="Trains of Porto")])
+    await create_key(deps, ORG, name="for the app", scopes=frozenset({KeyScope.READ}))
+    while await Worker(deps).run_once():
+        pass
+    await sessions.delete_session(deps, principal, "gone")
+    listed = await list_memories(deps, principal, MemoryFilter(text="tea"), sort="created_at_desc", limit=10)
+    await update_memory(deps, principal, listed.items[0].memory_id, {"text": "Ann prefers green tea."})
+    await delete_memory(deps, principal, listed.items[-1].memory_id)
+    await ingest(deps, principal, [make(NewEvent, content="A tern sings by the sea.", session_id="late")])
+    return deps
+
+
+@pytest.fixture
+async def elsewhere(deps: Deps, tmp_path: Path) -> AsyncIterator[Deps]:
+    """Another server with another org on it."""
+    path = tmp_path / "elsewhere.db"
+    engine = sqlite_engine(path, begin="BEGIN IMMEDIATE", query_only=False)
+    with engine.begin() as connection:
+        migrate(connection)
+    engine.dispose()
+    database = SqliteDatabase(path)
+    other = replace(deps, db=database, index=SqliteIndex())
+    await create_org(other, "neighbours")
+    yield other
+    await database.close()
+
+
+async def exported(deps: Deps, *, keys: bool = False) -> bytes:
+    out = io.BytesIO()
+    await deps.db.read(write_export, ORG, out, ExportOptions(keys=keys))
+    return out.getvalue()
+
+
+async def loaded(deps: Deps, content: bytes, rename_to: str | None = None) -> Imported:
+    return await import_org(deps, io.BytesIO(content), rename_to=rename_to)
+
+
+async def answers(deps: Deps, principal: Principal) -> list[Any]:
+    found: list[Any] = [await memory_stats(deps, principal, actor_id=actor_id) for actor_id in (None, "ann")]
+    for question in QUESTIONS:
+        for actor_id in ("ann", None):
+            found += await search(deps, Recalls(), principal, SearchQuery(question, actor_id=actor_id, explain=True))
+    listed = await list_memories(deps, principal, MemoryFilter(), sort="created_at_desc", limit=200)
+    found += listed.items
+    for memory in listed.items:
+        found += await memory_history(deps, principal, memory.memory_id)
+    found += await messages.last_messages(deps, principal, "chat", 30)
+    found.append(await users.get_user(deps, principal, "zoe"))
+    return [_without_org(asdict(each)) for each in found]
+
+
+def _without_org(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_org(inner) for key, inner in value.items() if key != "org_id"}
+    return [_without_org(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+async def table_rows(deps: Deps, org_id: str) -> dict[str, tuple[int, str]]:
+    """Count and hash of the org's rows in every table that is moved."""
+
+    def read(connection: Connection) -> dict[str, tuple[int, str]]:
+        sums = {}
+        for table in rows.moved_tables():
+            total = rows.RowHash()
+            for values in rows.page(connection, table, after=None, limit=10_000, org_id=org_id):
+                total.add(table, values)
+            sums[table.name] = (total.count, total.hexdigest)
+        return sums
+
+    return await deps.db.read(read)
+
+
+class TestAllOfIt:
+    async def test_a_restored_org_answers_alike(self, filled: Deps, elsewhere: Deps, principal: Principal) -> None:
+        before = await answers(filled, principal)
+
+        await loaded(elsewhere, await exported(filled))
+
+        assert len(before) > len(QUESTIONS)
+        assert await answers(elsewhere, principal) == before
+
+    async def test_every_row_arrives_as_it_was(self, filled: Deps, elsewhere: Deps) -> None:
+        before = await table_rows(filled, ORG)
+
+        done = await loaded(elsewhere, await exported(filled, keys=True))
+
+        after = await table_rows(elsewhere, ORG)
+        made_here = {"orgs", "jobs"}
+        assert {name for name, (count, _) in before.items() if count} >= {
+            *("users", "sessions", "events", "memories", "memory_sources", "memory_history", "summaries"),
+            *("collections", "documents", "roles", "api_keys", "jobs", "counters", "memory_tallies", "actor_tallies"),
+        }
+        assert {name: value for name, value in after.items() if name not in made_here} == {
+            name: value for name, value in before.items() if name not in made_here
+        }
+        assert after["jobs"][0] == before["jobs"][0] > 0
+        assert {name: done.rows.get(name, 0) for name in before if name != "orgs"} == {
+            name: count for name, (count, _) in before.items() if name != "orgs"
+        }
+
+    async def test_the_index_is_whole_and_made_of_the_vectors_that_came_along(
+        self, filled: Deps, elsewhere: Deps
+    ) -> None:
+        class Refusing(FakeEmbedder):
+            def embed(self, texts: Any) -> Any:
+                assert not list(texts), "a vector that was in the file was made again"
+                return super().embed(texts)
+
+        content = await exported(filled)
+
+        done = await loaded(replace(elsewhere, embedder=Refusing()), content)
+
+        assert done.embedded == 0
+        assert (await reindex_org(elsewhere, ORG)).mended == 0
+
+    async def test_vectors_of_another_model_are_made_anew(self, filled: Deps, elsewhere: Deps) -> None:
+        other = replace(elsewhere, embedder=FakeEmbedder(dimensions=16))
+
+        done = await loaded(other, await exported(filled))
+
+        assert done.embedded > 0
+        assert await reindex_org(other, ORG) == Reindexed(checked=done.rows["memories"])
+
+    async def test_work_that_waited_is_done_on_the_other_side(
+        self, filled: Deps, elsewhere: Deps, principal: Principal
+    ) -> None:
+        await loaded(elsewhere, await exported(filled))
+
+        while await Worker(elsewhere).run_once():
+            pass
+
+        hits = await search(elsewhere, Recalls(), principal, SearchQuery("who sings by the sea?", actor_id="ann"))
+        assert hits[0].memory is not None
+        assert "tern" in hits[0].memory.text
+
+    async def test_what_was_deleted_can_be_purged_there(self, filled: Deps, elsewhere: Deps) -> None:
+        await loaded(elsewhere, await exported(filled))
+
+        report = await purge(elsewhere, older_than=timedelta(0), org_id=ORG)
+
+        assert report.counts["events"] == 1
+
+    async def test_an_export_of_the_import_is_the_same_file(self, filled: Deps, elsewhere: Deps) -> None:
+        content = await exported(filled)
+        await loaded(elsewhere, content)
+
+        again = await exported(elsewhere)
+
+        assert _lines_but_jobs(again) == _lines_but_jobs(content)
+
+
+def _lines_but_jobs(content: bytes) -> list[Mapping[str, Any]]:
+    lines = [json.loads(line) for line in content.splitlines()]
+    return [line for line in lines[:-1] if line.get("table") != "jobs"]
+
+
+class TestNames:
+    async def test_an_org_is_loaded_under_another_id_beside_the_first(self, filled: Deps, principal: Principal) -> None:
+        before = await answers(filled, principal)
+
+        done = await loaded(filled, await exported(filled, keys=True), rename_to="twin")
+
+        assert done.keys_left_out == done.rows["api_keys"] == 1
+        assert await answers(filled, replace(principal, org_id="twin")) == before
+        assert await answers(filled, principal) == before
+
+    async def test_the_work_of_a_renamed_org_is_done_in_it(self, filled: Deps, principal: Principal) -> None:
+        await loaded(filled, await exported(filled), rename_to="twin")
+
+        while await Worker(filled).run_once():
+            pass
+
+        for org_id in (ORG, "twin"):
+            pilot = replace(principal, org_id=org_id)
+            hits = await search(filled, Recalls(), pilot, SearchQuery("who sings by the sea?", actor_id="ann"))
+            assert hits[0].memory is not None
+            assert hits[0].memory.org_id == org_id
+
+    async def test_an_org_that_holds_something_is_left_alone(self, filled: Deps, principal: Principal) -> None:
+        before = await table_rows(filled, ORG)
+
+        with pytest.raises(Conflict) as refused:
+            await loaded(filled, await exported(filled))
+
+        assert refused.value.code == "org_not_empty"
+        assert await table_rows(filled, ORG) == before
+
+    async def test_an_empty_org_takes_it_and_keeps_its_keys(
+        self, filled: Deps, elsewhere: Deps, principal: Principal
+    ) -> None:
+        await loaded(elsewhere, await exported(filled), rename_to="neighbours")
+
+        assert await answers(elsewhere, replace(principal, org_id="neighbours")) == await answers(filled, principal)
+        assert (await table_rows(elsewhere, "neighbours"))["api_keys"][0] == 1
+
+    @pytest.mark.parametrize("org_id", ["", "  ", "a\x00b", "x" * 300])
+    async def test_an_id_no_org_may_have_is_refused(self, filled: Deps, org_id: str) -> None:
+        with pytest.raises(Invalid):
+            await loaded(filled, await exported(filled), rename_to=org_id)
+
+    async def test_an_org_nobody_made_cannot_be_exported(self, deps: Deps) -> None:
+        with pytest.raises(NotFound):
+            await deps.db.read(write_export, "nobody", io.BytesIO(), ExportOptions())
+
+
+def edited(content: bytes, number: int, **changes: Any) -> bytes:
+    """The file with fields of one line changed; -1 is the manifest."""
+    lines = content.splitlines(keepends=True)
+    lines[number] = json.dumps(json.loads(lines[number]) | changes).encode() + b"\n"
+    return b"".join(lines)
+
+
+class TestDamage:
+    async def test_not_one_byte_can_be_changed_unseen(self, filled: Deps, elsewhere: Deps) -> None:
+        content = await exported(filled)
+        seen = 0
+        for place in range(0, len(content), len(content) // 60):
+            changed = bytearray(content)
+            changed[place] ^= 1
+            with pytest.raises(DomainError):
+                await loaded(elsewhere, bytes(changed))
+            seen += 1
+
+        assert seen >= 60
+        assert await elsewhere.db.read(orgs.get, ORG) is None
+
+    @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+    async def test_a_file_that_was_cut_is_refused(self, filled: Deps, elsewhere: Deps, share: float) -> None:
+        content = await exported(filled)
+
+        with pytest.raises(Invalid) as refused:
+            await loaded(elsewhere, content[: int(len(content) * share)])
+
+        assert refused.value.code in ("export_damaged", "not_an_export")
+
+    @pytest.mark.parametrize("number", [5, -2])
+    async def test_a_line_more_or_less_is_refused(self, filled: Deps, elsewhere: Deps, number: int) -> None:
+        lines = (await exported(filled)).splitlines(keepends=True)
+        for changed in ([*lines[:number], *lines[number + 1 :]], [*lines[:number], lines[number], *lines[number:]]):
+            with pytest.raises(Invalid, match="manifest"):
+                await loaded(elsewhere, b"".join(changed))
+
+    async def test_a_newer_file_is_refused_with_the_way_out(self, filled: Deps, elsewhere: Deps) -> None:
+        content = await exported(filled)
+
+        for changes in ({"memcairn_export": 2}, {"revision": "9999"}):
+            with pytest.raises(Conflict, match="Upgrade"):
+                await loaded(elsewhere, edited(content, 0, **changes))
+
+    @pytest.mark.parametrize(
+        "row",
+        [
+            {"org_id": "neighbours"},
+            {"surprise": 1},
+            {"created_at": "yesterday"},
+            {"position": 2**70},
+            {"position": True},
+            {"content": 7},
+            {"content": None},
+            {"actor_id": "x" * 1_000},
+        ],
+        ids=str,
+    )
+    async def test_a_row_no_table_takes_is_refused(self, filled: Deps, elsewhere: Deps, row: Mapping[str, Any]) -> None:
+        content = await exported(filled)
+        lines = [json.loads(line) for line in content.splitlines()]
+        number = next(n for n, line in enumerate(lines) if line.get("table") == "events")
+
+        with pytest.raises(Invalid) as refused:
+            await loaded(elsewhere, edited(content, number, row=lines[number]["row"] | row))
+
+        assert refused.value.code == "export_damaged"
+        assert f"Line {number + 1}" in refused.value.message
+
+    @pytest.mark.parametrize("name", ["../users", "alembic_version", "sqlite_master", "index_rows", "orgs", "api_keys"])
+    async def test_a_table_that_is_not_moved_is_refused(self, filled: Deps, elsewhere: Deps, name: str) -> None:
+        with pytest.raises(Invalid, match="has no place there"):
+            await loaded(elsewhere, edited(await exported(filled), 3, table=name))
+
+    @pytest.mark.parametrize("content", [b"{}\n", b"[" * 100_000 + b"\n", b'{"memcairn_export": NaN}\n', b"\xff\xfe\n"])
+    async def test_a_file_that_is_no_export_is_refused(self, elsewhere: Deps, content: bytes) -> None:
+        with pytest.raises(Invalid):
+            await loaded(elsewhere, content)
+
+
+class TestBrokenOff:
+    async def test_a_load_that_was_broken_off_is_begun_again(
+        self, filled: Deps, elsewhere: Deps, principal: Principal
+    ) -> None:
+        content = await exported(filled)
+        total = content.count(b"\n")
+
+        class Power(Exception):
+            pass
+
+        for limit in (40, total // 2, total - 8):
+
+            def cut(done: int, known: int, *, limit: int = limit) -> None:
+                if known and done >= limit:
+                    raise Power
+
+            with pytest.raises(Power):
+                await import_org(elsewhere, io.BytesIO(content), on_progress=cut)
+            with pytest.raises(Conflict) as refused:
+                await exported(elsewhere)
+            assert refused.value.code == "import_unfinished"
+
+        await loaded(elsewhere, content)
+
+        assert await answers(elsewhere, principal) == await answers(filled, principal)
+
+
+def test_every_table_is_in_a_file_but_what_the_index_derives() -> None:
+    derived = {name for name in metadata.tables if name.startswith("index_")}
+
+    assert derived >= {"index_rows", "index_scopes"}
+    assert set(names_in_order(keys=True)) == metadata.tables.keys() - derived - {"orgs"} | {VECTORS}
+    assert names_in_order(keys=True)[-1] == "jobs"
