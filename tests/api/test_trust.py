@@ -84,3 +84,25 @@ async def test_every_door_leaves_its_name(server: Server) -> None:
         listed = (await client.get("/v1/events")).json()["items"]
 
     assert [event["channel"] for event in listed] == ["native", "zep", "memsy"]
+
+
+async def test_a_source_is_forgotten_with_a_receipt(server: Server) -> None:
+    outside = await create_key(server.deps, ORG, name="outside", scopes=ALL_SCOPES, trust=Trust.LOW)
+    async with server.client() as client, server.with_key(outside.raw_key) as crawler:
+        await say(crawler, "The ferry leaves at dawn.")
+        await server.work()
+        trial = (await client.post("/v1/forget", json={"key_id": outside.key.key_id, "dry_run": True})).json()
+        receipt = (await client.post("/v1/forget", json={"key_id": outside.key.key_id})).json()
+        hits = (await client.post("/v1/search", json={"query": "ferry"})).json()["hits"]
+        unnamed = await client.post("/v1/forget", json={})
+
+    assert trial == {"receipt_id": None, "events": 1, "memories": 1, "promoted": 0, "summaries": 0}
+    assert receipt["receipt_id"]
+    assert {name: receipt[name] for name in ("events", "memories", "promoted", "summaries")} == {
+        "events": 1,
+        "memories": 1,
+        "promoted": 0,
+        "summaries": 0,
+    }
+    assert hits == []
+    assert (unnamed.status_code, unnamed.json()["code"]) == (422, "no_source")

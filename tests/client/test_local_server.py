@@ -67,3 +67,17 @@ async def test_the_asynchronous_client_does_the_same(tmp_path: Path) -> None:
         assert (memory.source_event_ids, changed.tags) == (said.event_ids, ["birds"])
         assert (await client.search("heron")).hits == []
         assert (await client.jobs.list()).items == []
+
+
+def test_a_source_is_forgotten_and_searches_ask_for_trust(tmp_path: Path) -> None:
+    with MemcairnClient.local(tmp_path) as client:
+        tool = HERON | {"kind": "tool_result", "content": "The heron was seen in Spain."}
+        client.ingest([HERON, tool], wait=True)
+
+        trusted = client.search("heron", min_trust="normal")
+        receipt = client.forget(max_trust="low")
+        left = client.search("heron")
+
+    assert [hit.text for hit in trusted.hits] == [HERON["content"]]
+    assert (receipt.events, receipt.memories) == (1, 1)
+    assert [hit.text for hit in left.hits] == [HERON["content"]]

@@ -155,6 +155,7 @@ OPERATIONS: Mapping[str, Callable[[Pick], Ask]] = {
         {"name": pick("collection")}, body={"text": "paper"}, denied=True
     ),
     "POST /v1/purge": lambda pick: Ask(body={}),
+    "POST /v1/forget": lambda pick: Ask(body={"session_id": pick("session"), "actor_id": pick("actor")}),
     "GET /v1/actors": lambda pick: Ask(query={"limit": 200}),
     "GET /v1/actors/{actor_id}": lambda pick: _at(actor_id=pick("actor")),
     "GET /v1/org": lambda pick: Ask(query={"org_id": pick("org")}, denied=True),

@@ -56,7 +56,7 @@ def create_key(
     data_dir: Path | None, org_id: str, *, name: str, scopes: Sequence[str], expires: str | None, trust: str
 ) -> MadeKey:
     """Invalid for a scope, an expiry or a trust that cannot be read; NotFound when there is no such org."""
-    chosen, trusted = _scopes(scopes), _trust(trust)
+    chosen, trusted = _scopes(scopes), trust_of(trust)
     expires_at = None if expires is None else expiry(expires, SystemClock().now())
     return _on_database(
         data_dir,
@@ -124,7 +124,8 @@ def _quota(text: str) -> tuple[Dimension, int]:
     return Dimension(name.strip()), int(limit)
 
 
-def _trust(label: str) -> Trust:
+def trust_of(label: str) -> Trust:
+    """Invalid for a word that is no level of trust."""
     try:
         return trust_named(label)
     except KeyError:

@@ -13,6 +13,7 @@ from memcairn.cli import (
     demo,
     doctor,
     evaluate,
+    forget,
     keys,
     migrate,
     orgs,
@@ -40,6 +41,7 @@ app.command("demo")(demo.demo)
 app.command("eval")(evaluate.evaluate)
 app.add_typer(orgs.app, name="orgs")
 app.add_typer(keys.app, name="keys")
+app.command("forget")(forget.forget)
 app.command("purge")(purge.purge)
 app.command("export")(transfer.export)
 app.command("import")(transfer.import_)

@@ -75,7 +75,7 @@ def hide_derived(
     links = lineage.unlink(connection, org_id, decided.staying, gone)
     for moved in decided.moved:
         work.move(moved)
-    settle(connection, deps, org_id, list(decided.staying))
+    trusted_again = settle(connection, deps, org_id, decided.staying)
     for closing in decided.closings:
         work.close_or_open(closing)
     for memory_id, supersedes in decided.relinked.items():
@@ -83,17 +83,22 @@ def hide_derived(
     _derive_again(connection, org_id, decided.to_derive_again, work.now)
     moved_ids = [moved.memory.memory_id for moved in decided.moved]
     recheck(connection, deps, org_id, [*decided.vanished, *decided.staying], changed=moved_ids)
-    take_note(connection, deps, org_id, [each.memory.memory_id for each in decided.closings if each.successor is None])
+    reopened = [each.memory.memory_id for each in decided.closings if each.successor is None]
+    take_note(connection, deps, org_id, [*reopened, *trusted_again])
     return Hidden(0, index_rows, links)
 
 
-def forget_summaries(connection: Connection, org_id: str, gone: Sequence[Event], now: datetime) -> None:
-    """Hide the summaries that may hold words of these events, in the transaction that hid or rewrote the events."""
+def forget_summaries(connection: Connection, org_id: str, gone: Sequence[Event], now: datetime) -> int:
+    """Hide the summaries that may hold words of these events, in the transaction that hid or rewrote the events.
+
+    Returns how many there were.
+    """
     positions: dict[str, list[int]] = {}
     for event in gone:
         positions.setdefault(event.session_id, []).append(event.position)
-    for session_id, its in positions.items():
-        summaries.forget_covering(connection, org_id, session_id, its, now)
+    return sum(
+        summaries.forget_covering(connection, org_id, session_id, its, now) for session_id, its in positions.items()
+    )
 
 
 def _derive_again(connection: Connection, org_id: str, sources: Sequence[Event], now: datetime) -> None:

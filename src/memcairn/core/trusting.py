@@ -1,6 +1,6 @@
 """Keeping the trust of memories in step with what they rest on, in the rows and in the index."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -39,8 +39,17 @@ def hold_at(connection: Connection, deps: Deps, org_id: str, trusts: Mapping[str
     return [each for each, held in before.items() if trusts[each] < held]
 
 
-def settle(connection: Connection, deps: Deps, org_id: str, memory_ids: list[str]) -> None:
-    """After sources went: the lowest trust among those left. What somebody wrote by hand stays what it is worth."""
+def settle(connection: Connection, deps: Deps, org_id: str, memory_ids: Sequence[str]) -> list[str]:
+    """After sources went: the lowest trust among those left. Returns the memories that are trusted more than before.
+
+    What somebody wrote by hand stays what it is worth.
+    """
     left = provenance.lowest(connection, org_id, memory_ids)
-    by_hand = {each for each in left if lineage.edited_fields(connection, org_id, each)}
-    hold_at(connection, deps, org_id, {each: trust for each, trust in left.items() if each not in by_hand})
+    before = provenance.held_at(connection, org_id, list(left))
+    changed = {
+        memory_id: left[memory_id]
+        for memory_id, held in before.items()
+        if left[memory_id] is not held and not lineage.edited_fields(connection, org_id, memory_id)
+    }
+    hold_at(connection, deps, org_id, changed)
+    return [memory_id for memory_id, trust in changed.items() if trust > before[memory_id]]

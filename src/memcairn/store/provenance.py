@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, select, tuple_, update
 
 from memcairn.domain.trust import Channel, Origin, Trust
 from memcairn.store.batches import chunks
 from memcairn.store.schema import events, memories, memory_sources
 
+_ORDER = (events.c.created_at, events.c.position, events.c.event_id)
 _SAME_EVENT = and_(events.c.org_id == memory_sources.c.org_id, events.c.event_id == memory_sources.c.event_id)
 
 
@@ -18,6 +20,43 @@ class Source:
 
     event_id: str
     origin: Origin | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFilter:
+    """Which events came from a source; None means any. `received_*` is when the server took them, not when it was said.
+
+    `max_trust`: trusted no more than that.
+    """
+
+    key_id: str | None = None
+    channel: Channel | None = None
+    session_id: str | None = None
+    actor_id: str | None = None
+    max_trust: Trust | None = None
+    received_after: datetime | None = None
+    received_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An event in the order events were received in."""
+
+    created_at: datetime
+    position: int
+    event_id: str
+
+
+def came_from(
+    connection: Connection, org_id: str, where: SourceFilter, *, after: Place | None, limit: int
+) -> list[Place]:
+    """Live events of a source behind `after`, in the order they were received."""
+    statement = select(*_ORDER).where(events.c.org_id == org_id, events.c.deleted_at.is_(None), *_conditions(where))
+    if after is not None:
+        mark = tuple_(after.created_at, after.position, after.event_id, types=[column.type for column in _ORDER])
+        statement = statement.where(tuple_(*_ORDER) > mark)
+    rows = connection.execute(statement.order_by(*_ORDER).limit(limit))
+    return [Place(row.created_at, row.position, row.event_id) for row in rows]
 
 
 def sources(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> dict[str, list[Source]]:
@@ -81,3 +120,17 @@ def lowest_in_session(connection: Connection, org_id: str, session_id: str, *, u
     )
     found = connection.execute(statement).scalar_one()
     return None if found is None else Trust(found)
+
+
+def _conditions(where: SourceFilter) -> list[ColumnElement[bool]]:
+    names = ("key_id", "channel", "session_id", "actor_id")
+    conditions: list[ColumnElement[bool]] = [
+        events.c[name] == getattr(where, name) for name in names if getattr(where, name) is not None
+    ]
+    if where.max_trust is not None:
+        conditions.append(events.c.trust <= int(where.max_trust))
+    if where.received_after is not None:
+        conditions.append(events.c.created_at >= where.received_after)
+    if where.received_before is not None:
+        conditions.append(events.c.created_at < where.received_before)
+    return conditions

@@ -14,6 +14,7 @@ from memcairn.client._local import LOCAL_URL, LocalTransport, OpenServer
 from memcairn.client._operations import clear as clear_operations
 from memcairn.client._operations import context as context_operations
 from memcairn.client._operations import events as event_operations
+from memcairn.client._operations import forget as forget_operations
 from memcairn.client._operations import health as health_operations
 from memcairn.client._operations import me as me_operations
 from memcairn.client._operations import purge as purge_operations
@@ -35,6 +36,7 @@ from memcairn.client._sync.usage import Usage
 from memcairn.client._sync.users import Users
 from memcairn.wire.context import ContextResponse
 from memcairn.wire.events import IngestResponse, NewEvent, StatusResponse, Trust
+from memcairn.wire.forget import Channel, Forgotten
 from memcairn.wire.health import Health, Readiness
 from memcairn.wire.me import Me
 from memcairn.wire.memories import MemoryKind
@@ -280,6 +282,37 @@ class MemcairnClient:
         Other requests go on meanwhile; what is held stays.
         """
         return self._calls.run(purge_operations.purge(older_than_seconds=older_than_seconds))
+
+    def forget(
+        self,
+        *,
+        key_id: str | None = None,
+        channel: Channel | None = None,
+        session_id: str | None = None,
+        actor_id: str | None = None,
+        max_trust: Trust | None = None,
+        received_after: datetime | str | None = None,
+        received_before: datetime | str | None = None,
+        dry_run: bool = False,
+    ) -> Forgotten:
+        """Hides what came from a source, with everything derived from it alone; the purge removes it for good.
+
+        A source is named by a key, a door (`"native"`, `"zep"`, `"memsy"`, `"mcp"`, `"import"`), a session, an actor,
+        a highest trust, or several of them, all of which must fit. `dry_run` counts what rests on it at most and
+        changes nothing. It needs an admin key. Never repeated by itself when the connection breaks.
+        """
+        return self._calls.run(
+            forget_operations.forget(
+                key_id=key_id,
+                channel=channel,
+                session_id=session_id,
+                actor_id=actor_id,
+                max_trust=max_trust,
+                received_after=received_after,
+                received_before=received_before,
+                dry_run=dry_run,
+            )
+        )
 
     def clear(self, container_tag: str) -> int:
         """Hides a conversation, named by its session id, with what rests on it alone; how many events there were.
