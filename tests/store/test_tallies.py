@@ -1,5 +1,6 @@
 """What is counted while memories come, change and go equals what counting them all would say."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -105,16 +106,26 @@ def carry_out(connection: Connection, ids: list[str], step: Any, number: int) ->
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(ADDITIONS | CHANGES, max_size=30))
-async def test_whatever_happens_to_memories_the_counts_stay_exact(database: Database, steps: list[Any]) -> None:
-    def live(connection: Connection) -> None:
+@given(steps=st.lists(ADDITIONS | CHANGES, max_size=30), together=st.integers(1, 5))
+async def test_whatever_happens_to_memories_the_counts_stay_exact(
+    database: Database, steps: list[Any], together: int
+) -> None:
+    def forget(connection: Connection) -> None:
         memories.erase(connection, ORG, list(connection.execute(select(memory_rows.c.memory_id)).scalars()))
-        ids: list[str] = []
-        for number, step in enumerate(steps):
-            carry_out(connection, ids, step, number)
-            assert_exact(connection)
 
-    await database.write(live)
+    def live(connection: Connection, numbered: Sequence[tuple[int, Any]]) -> list[str]:
+        ids = [*known]
+        for number, step in numbered:
+            carry_out(connection, ids, step, number)
+        return ids
+
+    await database.write(forget)
+    known: list[str] = []
+    left = list(enumerate(steps))
+    while left:
+        known = await database.write(live, left[:together])
+        left = left[together:]
+        await database.read(assert_exact)
 
 
 async def test_a_name_nobody_mentions_any_more_is_nowhere(database: Database) -> None:

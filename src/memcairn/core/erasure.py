@@ -14,7 +14,7 @@ from memcairn.core.indexing import Prepared
 from memcairn.core.purge import PAUSE_SECONDS, clear_traces, wipe
 from memcairn.domain.ids import new_id
 from memcairn.domain.scopes import actor_scope
-from memcairn.store import events, memories, sessions, users, wiping
+from memcairn.store import events, locks, memories, sessions, users, wiping
 from memcairn.store import purge as rows
 
 ROWS_AT_ONCE = 200
@@ -65,9 +65,15 @@ async def erase(deps: Deps, org_id: str, user_id: str) -> Mapping[str, int]:
 
 async def _hide_at_once(deps: Deps, org_id: str, user_id: str) -> None:
     """Out of sight first: removing takes longer, and counts as sources only what others have said."""
-    await deps.db.write(sessions.hide_of_user, org_id, user_id, deps.clock.now())
+
+    def hide_sessions(connection: Connection) -> None:
+        locks.reworking(connection, org_id)
+        sessions.hide_of_user(connection, org_id, user_id, deps.clock.now())
+
+    await deps.db.write(hide_sessions)
 
     def hide_some(connection: Connection) -> int:
+        locks.reworking(connection, org_id)
         own = sessions.ids_of_user(connection, org_id, user_id, limit=SESSIONS_AT_ONCE)
         now = deps.clock.now()
         return events.hide_some_of(connection, org_id, actor_id=user_id, session_ids=own, now=now, limit=HIDDEN_AT_ONCE)
@@ -93,6 +99,7 @@ def _erase_some(
     touched: frozenset[str],
 ) -> _Step:
     """One transaction: some of the events with what rests on them; with the last of them, everything else."""
+    locks.reworking(connection, org_id)
     event_ids = _to_erase(connection, org_id, user_id)
     said = events.by_ids(connection, org_id, event_ids, deleted=True)
     touched |= {event.session_id for event in said}

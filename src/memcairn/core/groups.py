@@ -18,7 +18,7 @@ from memcairn.domain.groups import Group, GroupKind
 from memcairn.domain.ids import new_id
 from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.prompts import Prompt, manual_prompt, written_prompt
-from memcairn.store import groups
+from memcairn.store import groups, locks
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,7 @@ async def update_group(
     changed = described(values)
 
     def save(connection: Connection) -> Group:
+        locks.alone(connection, principal.org_id, "descriptions")
         before = _require(connection, principal.org_id, kind, group_id)
         if not changed:
             return before
@@ -124,6 +125,7 @@ async def regenerate_prompt(deps: Deps, principal: Principal, kind: GroupKind, g
     principal.require(KeyScope.ADMIN)
 
     def save(connection: Connection) -> Group:
+        locks.alone(connection, principal.org_id, "descriptions")
         group = _require(connection, principal.org_id, kind, group_id)
         values = prompt_values(written_prompt(kind.level, group.name, group.focus))
         groups.change(connection, principal.org_id, kind, group_id, values | {"updated_at": deps.clock.now()})

@@ -18,7 +18,7 @@ from memcairn.domain.ids import new_id
 from memcairn.domain.jobs import NewJob, Task
 from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.usage import Dimension
-from memcairn.store import events, jobs, sessions, summaries
+from memcairn.store import events, jobs, locks, sessions, summaries
 
 COLLAPSE_WITHIN = timedelta(seconds=60)
 EVENTS_PER_JOB = 100
@@ -59,6 +59,9 @@ async def ingest(
     stored = 0
 
     def save(connection: Connection) -> list[str]:
+        nonlocal stored
+        stored = 0
+
         def effect() -> list[str]:
             nonlocal stored
             ids, stored = _save(connection, deps, principal, heard)
@@ -113,6 +116,8 @@ class _Heard:
 def _save(connection: Connection, deps: Deps, principal: Principal, heard: Sequence[_Heard]) -> tuple[list[str], int]:
     """The id of every event, and how many of them were stored now."""
     now, org_id = deps.clock.now(), principal.org_id
+    # Of two equal events at once, the second must see the first.
+    locks.alone_in_sessions(connection, org_id, [each.event.session_id for each in heard])
     ids, fresh = _assign_ids(connection, now, org_id, heard)
     positions = _positions(connection, now, org_id, [heard[i].event.session_id for i in fresh])
     rows = [

@@ -23,7 +23,7 @@ from memcairn.domain.keys import (
     visible_prefix,
 )
 from memcairn.domain.trust import Trust, handed_down
-from memcairn.store import keys, orgs
+from memcairn.store import keys, locks, orgs
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,7 @@ async def issue_key(
     made = replace(made, key=replace(made.key, trust=given))
 
     def save(connection: Connection) -> None:
+        locks.alone(connection, principal.org_id, "keys")
         active = keys.count_usable(connection, made.key.created_at, org_id=principal.org_id)
         if active >= deps.keys_per_org:
             raise Forbidden(
@@ -172,6 +173,7 @@ async def ensure_first_key(deps: Deps, raw_key: str | None) -> str | None:
     made = _make(DEFAULT_ORG, "first admin key", ALL_SCOPES, now=now) if raw_key is None else _given(raw_key, now)
 
     def save(connection: Connection) -> bool:
+        locks.alone(connection, DEFAULT_ORG, "first key")
         if raw_key is None and keys.count_usable(connection, now):
             return False
         if keys.find(connection, made.key.key_id) is not None:

@@ -16,7 +16,7 @@ from memcairn.domain.errors import NotFound
 from memcairn.domain.events import Event, EventKind
 from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.memories import Memory, MemoryStatus
-from memcairn.store import events, memories, support
+from memcairn.store import events, locks, memories, support
 from memcairn.store.memories import MemoryFilter as MemoryFilter
 
 _WORDS = frozenset({"text", "title", "tags", "metadata"})
@@ -123,6 +123,7 @@ async def update_memory(deps: Deps, principal: Principal, memory_id: str, values
     [prepared] = await prepare(deps, [text])
 
     def save(connection: Connection) -> Memory:
+        locks.reworking(connection, principal.org_id)
         before = _require(connection, principal.org_id, memory_id)
         changed = {name: value for name, value in values.items() if _plain(getattr(before, name)) != value}
         if not changed:
@@ -152,6 +153,7 @@ async def delete_memory(deps: Deps, principal: Principal, memory_id: str) -> Non
     principal.require(KeyScope.WRITE)
 
     def save(connection: Connection) -> None:
+        locks.reworking(connection, principal.org_id)
         _require(connection, principal.org_id, memory_id)
         memories.mark_deleted(connection, principal.org_id, [memory_id], deps.clock.now())
         deps.index.remove(connection, principal.org_id, [memory_id])

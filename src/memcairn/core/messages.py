@@ -24,7 +24,7 @@ from memcairn.domain.events import Event, EventStatus
 from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.merge import merge
 from memcairn.domain.usage import Dimension
-from memcairn.store import events, jobs, sessions
+from memcairn.store import events, jobs, locks, sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,11 @@ async def add_messages(
     stored = 0
 
     def save(connection: Connection) -> Any:
+        nonlocal stored
+        stored = 0
+        if given:
+            locks.reworking(connection, org_id)
+
         def effect() -> list[str]:
             nonlocal stored
             adding = Adding(connection, deps, principal, session_id, prepared, deps.clock.now(), reserved)
@@ -148,6 +153,8 @@ async def update_message_metadata(
     org_id = principal.org_id
 
     def save(connection: Connection) -> Event:
+        if PRIVATE in metadata:
+            locks.reworking(connection, org_id)
         before = _require(connection, org_id, session_id, message_id, locked=True)
         values = {"metadata": merge(before.metadata, metadata), "updated_at": deps.clock.now()}
         events.change(connection, org_id, message_id, values)
@@ -167,7 +174,8 @@ async def delete_message(deps: Deps, principal: Principal, session_id: str, mess
     prepared = await prepared_for(deps, org_id, lambda connection: _existing_ids(connection, org_id, [message_id]))
 
     def save(connection: Connection) -> None:
-        message = _require(connection, org_id, session_id, message_id)
+        locks.reworking(connection, org_id)
+        message = _require(connection, org_id, session_id, message_id, locked=True)
         hide_events(connection, deps, org_id, [message_id], prepared=prepared)
         forget_summaries(connection, org_id, [message], deps.clock.now())
 
@@ -184,6 +192,7 @@ async def restore_message(deps: Deps, principal: Principal, session_id: str, mes
     org_id = principal.org_id
 
     def save(connection: Connection) -> Event:
+        locks.reworking(connection, org_id)
         before = _require(connection, org_id, session_id, message_id, deleted=True, locked=True)
         if before.deleted_at is None:
             return before

@@ -13,7 +13,7 @@ from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.prompts import written_prompt
 from memcairn.domain.scopes import Level
 from memcairn.domain.usage import Dimension
-from memcairn.store import orgs
+from memcairn.store import locks, orgs
 
 
 async def get_org(deps: Deps, principal: Principal, *, org_id: str | None = None) -> Org:
@@ -31,6 +31,7 @@ async def describe_org(
     _check_own(principal, org_id)
 
     def save(connection: Connection) -> Org:
+        locks.alone(connection, principal.org_id, "descriptions")
         org = orgs.require(connection, principal.org_id)
         if org.customised:
             raise Conflict(
@@ -53,6 +54,7 @@ async def update_org(deps: Deps, principal: Principal, values: Mapping[str, str]
     changed = described(values)
 
     def save(connection: Connection) -> Org:
+        locks.alone(connection, principal.org_id, "descriptions")
         org = orgs.require(connection, principal.org_id)
         if not changed:
             return org
@@ -68,6 +70,7 @@ async def regenerate_prompt(deps: Deps, principal: Principal, *, org_id: str | N
     _check_own(principal, org_id)
 
     def save(connection: Connection) -> Org:
+        locks.alone(connection, principal.org_id, "descriptions")
         org = orgs.require(connection, principal.org_id)
         values = prompt_values(written_prompt(Level.ORG, org.name, org.focus))
         return _changed(connection, deps, principal.org_id, values)
@@ -81,6 +84,7 @@ async def forget_description(deps: Deps, principal: Principal, *, org_id: str | 
     _check_own(principal, org_id)
 
     def save(connection: Connection) -> None:
+        locks.alone(connection, principal.org_id, "descriptions")
         org = orgs.require(connection, principal.org_id)
         if not org.customised:
             raise NotFound(f"The org {org.org_id!r} has no description.", code="org_not_described")

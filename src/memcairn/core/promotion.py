@@ -19,7 +19,7 @@ from memcairn.domain.promotion import Evidence, Support, confidence_of
 from memcairn.domain.scopes import Level, Scope
 from memcairn.domain.sense import sense_of
 from memcairn.domain.trust import COUNTS_AS_EVIDENCE
-from memcairn.store import lineage, memories, support
+from memcairn.store import lineage, locks, memories, support
 from memcairn.store.index.analysis import analyse
 from memcairn.store.memories import NewChange
 from memcairn.store.support import SupportRow
@@ -51,10 +51,11 @@ def recheck(
     `changed` say something else than before: they support nothing until they are read again.
     """
     ids = list(dict.fromkeys([*memory_ids, *changed]))
+    if not support.places(connection, org_id, ids) and not support.affected_by(connection, org_id, ids):
+        return
+    locks.alone(connection, org_id, "risen")
     placed = support.places(connection, org_id, ids)
     backing = support.affected_by(connection, org_id, ids)
-    if not placed and not backing:
-        return
     work = _Work(connection, deps, org_id, deps.clock.now())
     may_support = scopes_supported(connection, org_id, ids)
     for memory_id, keys in placed.items():

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from memcairn.core.deps import Deps
 from memcairn.domain.clock import Clock
 from memcairn.domain.memories import MAX_STRENGTH, RECALL_STEP, reinforced_strength
-from memcairn.store import memories
+from memcairn.store import locks, memories
 
 STEPS_TO_MAX_STRENGTH = round(MAX_STRENGTH / RECALL_STEP)
 """More recalls than this between two writes change nothing."""
@@ -35,6 +35,7 @@ async def write_recalls(deps: Deps, recalls: Recalls) -> None:
 
 
 def _reinforce(connection: Connection, clock: Clock, org_id: str, counts: Counter[str]) -> None:
+    locks.reworking(connection, org_id)
     now = clock.now()
     strengths = {}
     for memory in memories.by_ids(connection, org_id, list(counts)):

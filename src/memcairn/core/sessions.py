@@ -17,7 +17,7 @@ from memcairn.domain.filters import Filter
 from memcairn.domain.ids import new_id
 from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.merge import merge
-from memcairn.store import events, sessions, summaries, users
+from memcairn.store import events, locks, sessions, summaries, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,9 @@ async def delete_session(deps: Deps, principal: Principal, session_id: str) -> i
     prepared = await prepared_for(deps, org_id, said_in_it)
 
     def save(connection: Connection) -> int:
-        require_session(connection, org_id, session_id)
+        locks.reworking(connection, org_id)
+        if sessions.get(connection, org_id, session_id, locked=True) is None:
+            raise _not_found(session_id)
         now = deps.clock.now()
         hidden = hide_events(connection, deps, org_id, said_in_it(connection), prepared=prepared).events
         summaries.hide_of_session(connection, org_id, session_id, now)

@@ -22,7 +22,7 @@ from memcairn.domain.extraction import extract
 from memcairn.domain.ids import new_id
 from memcairn.domain.jobs import MAX_ERROR_CHARS, Job
 from memcairn.pipeline import effects
-from memcairn.store import events, jobs, memories
+from memcairn.store import events, jobs, locks, memories
 from memcairn.store.memories import KnownMemory
 
 
@@ -80,6 +80,7 @@ def _write(connection: Connection, deps: Deps, held: Sequence[Job], heard: Seque
     jobs.finish(connection, held)
     now = deps.clock.now()
     for org_id, of_org in _grouped(heard, lambda each: each.event.org_id):
+        locks.deriving(connection, org_id)
         # What was deleted or rewritten meanwhile, or processed by a worker whose lease we took over, has no effect.
         unchanged = events.unchanged(connection, org_id, [each.event for each in of_org])
         waiting = [each for each in of_org if each.event.event_id in unchanged]

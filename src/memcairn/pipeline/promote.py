@@ -27,7 +27,7 @@ from memcairn.domain.scopes import Level, Scope, scope_of_key
 from memcairn.domain.sense import Sense, near_words, sense_of
 from memcairn.pipeline import risen
 from memcairn.pipeline.risen import Outcome
-from memcairn.store import jobs, memories, support
+from memcairn.store import jobs, locks, memories, support
 from memcairn.store.index.analysis import term_ids
 from memcairn.store.support import Risen, SupportRow, Terms
 
@@ -92,6 +92,7 @@ async def _promote_org(deps: Deps, org_id: str, held: Sequence[Job]) -> None:
 
     def write(connection: Connection) -> int:
         jobs.finish(connection, held)
+        locks.reworking(connection, org_id)
         now = deps.clock.now()
         count = sum(risen.write(connection, deps, org_id, outcome) for outcome in outcomes)
         if support.unread(connection, org_id, limit=1):

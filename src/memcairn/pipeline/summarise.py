@@ -22,7 +22,7 @@ from memcairn.domain.jobs import Job
 from memcairn.domain.summaries import MAX_SUMMARY_CHARS, Summary, shortened, utterance_of
 from memcairn.providers.base import Summariser
 from memcairn.providers.extractive import ExtractiveSummariser
-from memcairn.store import events, jobs, sessions, summaries
+from memcairn.store import events, jobs, locks, sessions, summaries
 
 EVENTS_AT_ONCE = 500
 """Folded by one job; a session with more of them gets a summary of each stretch on the way."""
@@ -125,6 +125,7 @@ def _write(connection: Connection, deps: Deps, held: Sequence[Job], made: Sequen
     again = []
     for each in made:
         work = each.work
+        locks.deriving(connection, work.org_id)
         if sessions.get(connection, work.org_id, work.session_id) is None:
             continue
         unchanged = _is_unchanged(connection, work)

@@ -1,7 +1,14 @@
 """The few words in which the two databases differ outside the index."""
 
+from collections.abc import Callable, Hashable, MutableMapping
+from typing import TypeVar
+
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
+
+T = TypeVar("T", bound=Callable[[Connection], None])
+
+_AT_END = "memcairn_at_end"
 
 UpsertInsert = sqlite.Insert | postgresql.Insert
 
@@ -11,3 +18,23 @@ def upsert(connection: Connection, table: Table) -> UpsertInsert:
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table)
     return postgresql.insert(table)
+
+
+def at_end(connection: Connection, key: Hashable, work: T) -> T | None:
+    """What this transaction will call just before it commits under `key`: `work`, unless there is something already.
+
+    For rows that every transaction changes: the shorter they are held, the less others wait. None where a transaction
+    has no such end, as on SQLite, where nobody waits: do it at once.
+    """
+    waiting: MutableMapping[Hashable, T] | None = connection.info.get(_AT_END)
+    return None if waiting is None else waiting.setdefault(key, work)
+
+
+def begin_with_end(connection: Connection) -> None:
+    """A transaction that will call `end` has begun."""
+    connection.info[_AT_END] = {}
+
+
+def end(connection: Connection) -> None:
+    for work in connection.info.pop(_AT_END).values():
+        work(connection)

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from memcairn.domain.errors import Conflict, NotFound
 from memcairn.domain.ids import new_id
 from memcairn.domain.jobs import LEASE, MAX_ATTEMPTS, MAX_ERROR_CHARS, Job, JobStatus, NewJob, Task
+from memcairn.store import locks
 from memcairn.store.batches import chunks
 from memcairn.store.schema import jobs
 
@@ -64,6 +65,7 @@ def claim(connection: Connection, worker_id: str, now: datetime, *, limit: int) 
     their order. A failed job that waits for its next attempt holds up nobody. A lease that ran out is taken over, with
     the next fencing token. Other tasks never wait for the queue of events to run dry, and never fill a claim.
     """
+    locks.alone(connection, "", "claims")  # so that a key two claims both find free is leased by one of them
     first = jobs.c.task == Task.PROCESS_EVENTS.value
     picked = [*_due(connection, now, first, limit), *_due(connection, now, ~first, min(limit, OTHER_JOBS))]
     for ids in chunks([row.job_id for row in picked]):
@@ -91,7 +93,19 @@ def _due(
         and_(jobs.c.status == JobStatus.RUNNING.value, jobs.c.lease_until < now),
     )
     free = jobs.c.serial_key.not_in(held)
-    return connection.execute(select(jobs).where(which, due, free).order_by(jobs.c.job_id).limit(limit)).all()
+    statement = select(jobs).where(which, due, free).order_by(jobs.c.job_id).limit(limit)
+    # A job that is just being finished or failed by whoever had it is passed over, and all of its key behind it.
+    found = connection.execute(statement.with_for_update(skip_locked=True)).all()
+    if connection.dialect.name == "sqlite" or not found:
+        return found
+    passed_over = select(jobs.c.serial_key).where(
+        jobs.c.serial_key.in_({row.serial_key for row in found}),
+        jobs.c.status == JobStatus.RUNNING.value,
+        jobs.c.job_id < found[-1].job_id,
+        jobs.c.job_id.not_in([row.job_id for row in found]),
+    )
+    busy = set(connection.execute(passed_over).scalars())
+    return [row for row in found if row.serial_key not in busy]
 
 
 def heartbeat(connection: Connection, held: Sequence[Job], now: datetime) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from memcairn.domain.errors import Invalid, Unavailable
-from memcairn.store import filters, postgres_errors
+from memcairn.store import dialect, filters, postgres_errors
 from memcairn.store.postgres_errors import Advice
 
 P = ParamSpec("P")
@@ -116,7 +116,7 @@ class PostgresDatabase:
 
     def _run_write(self, fn: Callable[[Connection], T]) -> T:
         started = time.perf_counter()
-        result = _run(self._writer_engine, fn, unsure=True)
+        result = _run(self._writer_engine, fn, writes=True)
         self._on_group(1, time.perf_counter() - started)
         return result
 
@@ -177,16 +177,20 @@ def _limits(statement_timeout_seconds: float) -> str:
     return f"SET LOCAL statement_timeout = {statement}; SET LOCAL lock_timeout = {min(lock, statement)}"
 
 
-def _run(engine: Engine, fn: Callable[[Connection], T], *, unsure: bool = False) -> T:
-    """The result of `fn` in one transaction; with `unsure`, one that is lost while it commits is not repeated."""
+def _run(engine: Engine, fn: Callable[[Connection], T], *, writes: bool = False) -> T:
+    """The result of `fn` in one transaction; one that `writes` and is lost while it commits is not repeated."""
     committing = False
     with engine.connect() as connection:
         try:
             with connection.begin():
+                if writes:
+                    dialect.begin_with_end(connection)
                 result = fn(connection)
+                if writes:
+                    dialect.end(connection)
                 committing = True
         except DBAPIError as error:
-            if committing and unsure and postgres_errors.advice(error) is Advice.LOST:
+            if committing and writes and postgres_errors.advice(error) is Advice.LOST:
                 raise postgres_errors.commit_unknown() from error
             if filters.stopped(connection, error):
                 raise filters.too_costly() from None

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, or_, select, update
 
 from memcairn.domain.jobs import Task
-from memcairn.store import events, memories, sessions, wiping
+from memcairn.store import events, locks, memories, sessions, wiping
 from memcairn.store.batches import chunks
 from memcairn.store.idempotency import KEEP_FOR
 from memcairn.store.schema import documents, idempotency, jobs, memory_history, memory_sources, summaries
@@ -46,6 +46,7 @@ def remove_some(connection: Connection, org_id: str, deleted_until: datetime, *,
 
     Events that are held stay, and their sessions with them.
     """
+    locks.reworking(connection, org_id)
     counts: Counter[str] = Counter()
     old_memories = _ids(connection, org_id, deleted_until, memory_rows.c.memory_id, limit)
     counts.update(erase_memories(connection, org_id, old_memories))

@@ -3,6 +3,7 @@
 Counting 100,000 rows takes longer than answering should: so each write says what it took away and what it added.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,13 +14,14 @@ from sqlalchemy import Connection, Row, case, delete, func, select, update
 from memcairn.domain.memories import Memory, MemoryStatus
 from memcairn.domain.statistics import bucket_of
 from memcairn.store.batches import chunks
-from memcairn.store.dialect import upsert
+from memcairn.store.dialect import at_end, upsert
 from memcairn.store.schema import actor_tallies, memories, memory_tallies
 
 STATUS, KIND, TYPE, LEVEL, CONFIDENCE, ENTITY = "status", "kind", "type", "level", "confidence", "entity"
 """Facets. Only the one of the status carries sums: together its rows hold every memory once."""
 
 _VALUE_CHARS, _DETAIL_CHARS = 256, 64
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +62,34 @@ class FacetSum:
     confidence: float = 0.0
     strength: float = 0.0
 
+    @property
+    def changed(self) -> bool:
+        """Sums that went up and down again are nothing, but for what the last bits lost."""
+        return self.count != 0 or abs(self.confidence) > _ROUNDING or abs(self.strength) > _ROUNDING
+
 
 @dataclass(slots=True)
 class ActorSum:
     count: int = 0
     active: int = 0
-    first: datetime | None = None
-    last: datetime | None = None
-    lost_some: bool = False
+    moments: Counter[datetime] = field(default_factory=Counter)
+    """By when they were made: a memory that goes and comes again in another state leaves no trace here."""
+
+    @property
+    def changed(self) -> bool:
+        return self.active != 0 or any(self.moments.values())
+
+    @property
+    def lost_some(self) -> bool:
+        return any(count < 0 for count in self.moments.values())
+
+    @property
+    def first(self) -> datetime | None:
+        return min((moment for moment, count in self.moments.items() if count > 0), default=None)
+
+    @property
+    def last(self) -> datetime | None:
+        return max((moment for moment, count in self.moments.items() if count > 0), default=None)
 
 
 @dataclass(slots=True)
@@ -89,11 +111,7 @@ class Tally:
         actor = self.actors.setdefault(counted.actor_id, ActorSum())
         actor.count += sign
         actor.active += sign * (counted.status == MemoryStatus.ACTIVE.value)
-        if sign < 0:
-            actor.lost_some = True
-        else:
-            actor.first = min(actor.first or counted.created_at, counted.created_at)
-            actor.last = max(actor.last or counted.created_at, counted.created_at)
+        actor.moments[counted.created_at] += sign
 
 
 def of_memory(memory: Memory) -> Counted:
@@ -131,13 +149,27 @@ def of_rows(
 
 def record(connection: Connection, org_id: str, *, gone: Iterable[Counted] = (), come: Iterable[Counted] = ()) -> None:
     """Write the difference that memories going and coming make; the rows of `memories` are written already."""
-    tally = Tally()
+    alone = _Difference(org_id)
+    shared = at_end(connection, ("tallies", org_id), alone)
+    difference = alone if shared is None else shared
     for counted in gone:
-        tally.include(counted, -1)
+        difference.tally.include(counted, -1)
     for counted in come:
-        tally.include(counted, 1)
-    _write_facets(connection, org_id, tally.facets)
-    _write_actors(connection, org_id, tally.actors)
+        difference.tally.include(counted, 1)
+    if shared is None:
+        difference(connection)
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """What a transaction changes in the tallies of an org; calling it writes it."""
+
+    org_id: str
+    tally: Tally = field(default_factory=Tally)
+
+    def __call__(self, connection: Connection) -> None:
+        _write_facets(connection, self.org_id, self.tally.facets)
+        _write_actors(connection, self.org_id, self.tally.actors)
 
 
 def facets_of(connection: Connection, org_id: str) -> dict[FacetKey, FacetSum]:
@@ -183,7 +215,7 @@ def _write_facets(connection: Connection, org_id: str, facets: Mapping[FacetKey,
             "strength": each.strength,
         }
         for key, each in sorted(facets.items(), key=lambda item: (item[0].facet, item[0].value, item[0].detail))
-        if each.count or each.confidence or each.strength
+        if each.changed
     ]
     if not rows:
         return
@@ -202,11 +234,13 @@ def _write_facets(connection: Connection, org_id: str, facets: Mapping[FacetKey,
 
 
 def _write_actors(connection: Connection, org_id: str, actors: Mapping[str, ActorSum]) -> None:
-    ordered = sorted(actors.items())
-    _add_to_actors(connection, org_id, [item for item in ordered if not item[1].lost_some])
+    ordered = [(actor_id, actors[actor_id]) for actor_id in sorted(actors) if actors[actor_id].changed]
+    _add_to_actors(connection, org_id, [item for item in ordered if item[1].first is not None])
     for actor_id, each in ordered:
+        if each.first is None:
+            _change_counts(connection, org_id, actor_id, each)
         if each.lost_some:
-            _recount_actor(connection, org_id, actor_id, each)
+            _look_up_times(connection, org_id, actor_id)
 
 
 def _add_to_actors(connection: Connection, org_id: str, added: Sequence[tuple[str, ActorSum]]) -> None:
@@ -243,24 +277,25 @@ def _add_to_actors(connection: Connection, org_id: str, added: Sequence[tuple[st
     )
 
 
-def _recount_actor(connection: Connection, org_id: str, actor_id: str, change: ActorSum) -> None:
-    """Counts by their difference; the times are looked up, since one that went may have been the first or the last."""
-    if not change.count and not change.active:
-        return
-    mine = (actor_tallies.c.org_id == org_id, actor_tallies.c.actor_id == actor_id)
-    values: dict[str, Any] = {
+def _change_counts(connection: Connection, org_id: str, actor_id: str, change: ActorSum) -> None:
+    values = {
         "memory_count": actor_tallies.c.memory_count + change.count,
         "active_count": actor_tallies.c.active_count + change.active,
     }
-    if change.count:
-        live = (memories.c.org_id == org_id, memories.c.actor_id == actor_id, memories.c.deleted_at.is_(None))
-        times = select(func.min(memories.c.created_at), func.max(memories.c.created_at)).where(*live)
-        first, last = connection.execute(times).one()
-        if first is None:
-            connection.execute(delete(actor_tallies).where(*mine))
-            return
-        values |= {"first_memory_at": first, "last_memory_at": last}
+    mine = (actor_tallies.c.org_id == org_id, actor_tallies.c.actor_id == actor_id)
     connection.execute(update(actor_tallies).where(*mine).values(values))
+
+
+def _look_up_times(connection: Connection, org_id: str, actor_id: str) -> None:
+    """What went may have been the first or the last; of an actor without memories nothing stays."""
+    mine = (actor_tallies.c.org_id == org_id, actor_tallies.c.actor_id == actor_id)
+    live = (memories.c.org_id == org_id, memories.c.actor_id == actor_id, memories.c.deleted_at.is_(None))
+    times = select(func.min(memories.c.created_at), func.max(memories.c.created_at)).where(*live)
+    first, last = connection.execute(times).one()
+    if first is None:
+        connection.execute(delete(actor_tallies).where(*mine))
+    else:
+        connection.execute(update(actor_tallies).where(*mine).values(first_memory_at=first, last_memory_at=last))
 
 
 def _facets(counted: Counted) -> Iterable[FacetKey]:
