@@ -1,6 +1,6 @@
 """Many memories in little time: the turns of real conversations taken apart and put together anew, from a seed.
 
-    python benchmarks/bulk.py FOLDER_OF_FOLDERS DATABASE_FOLDER --memories 100000 [--per-actor 5000] [--seed 1]
+    python -m benchmarks.bulk FOLDER_OF_FOLDERS DATABASE_FOLDER --memories 100000 [--per-actor 5000] [--seed 1]
 
 Words and vectors are then distributed like real ones. Sessions, events, memories and index rows are written by the
 store's own functions, as the pipeline leaves them behind; what is left out is the pipeline's thinking.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from memcairn.domain.weights import Weights
 from memcairn.providers.fake import FakeEmbedder
 from memcairn.store import orgs
 from memcairn.store.database import SqliteDatabase
+from memcairn.store.index import large as in_memory
 from memcairn.store.index import sqlite, wide
 from memcairn.store.index.analysis import analyse_query, term_ids
 from memcairn.store.index.base import Found, IndexEntry, IndexQuery
@@ -373,6 +375,37 @@ class TestLargeScopes:
         )
 
         assert sorted(found.pool.positions.tolist()) == [13, 14, 15, 16, 17]
+
+    async def test_the_nearest_of_many_vectors_are_found_and_exact(
+        self, sqlite_database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(in_memory, "WEIGHED_LEAST", 1_000)
+        indexed = Indexed(sqlite_database, SqliteIndex(exact_rows=0))
+        vectors = np.random.default_rng(1).standard_normal((2_001, 64)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        entries = [replace(entry("word", memory_id=f"m{n}", session_id=None), vector=vectors[n]) for n in range(2_000)]
+        await indexed.put(*entries)
+        exact = (vectors[:2_000].astype("<f2").astype(np.float32) @ vectors[2_000]).argsort()[::-1][:10]
+
+        asked = IndexQuery([], [vectors[2_000]], EMBEDDER.model, 64)
+        pool = (await sqlite_database.read(indexed.index.find, ORG, ALL, asked)).pool
+
+        at = {memory_id: place for place, memory_id in enumerate(pool.memory_ids)}
+        found = [n for n in exact.tolist() if f"m{n}" in at]
+        assert len(found) >= 9
+        for n in found:
+            assert pool.vectors[at[f"m{n}"]].tolist() == vectors[n].astype("<f2").astype(np.float32).tolist()
+
+    async def test_a_scope_whose_org_is_in_memory_comes_from_there(self, sqlite_database: SqliteDatabase) -> None:
+        indexed = Indexed(sqlite_database, SqliteIndex(exact_rows=2))
+        await indexed.put(*turns(["lisbon is warm", "porto"]), *turns(["bread"] * 3, session="s2", scope="actor:bob"))
+        await indexed.find()
+
+        from_memory = await indexed.find(scope=ANN)
+
+        fresh = Indexed(sqlite_database, SqliteIndex())
+        assert rows(from_memory.pool) == rows((await fresh.find(scope=ANN)).pool)
+        assert from_memory.total is None
 
     async def test_frequencies_count_the_whole_scope(self, large: Indexed) -> None:
         await large.put(*turns(["lisbon"] * 20 + ["porto"] * 7 + ["lisbon porto"]))

@@ -252,26 +252,34 @@ def _hydrate(
 ) -> tuple[list[Hit], Set[str]]:
     """Ranked rows with what they stand for, read afresh, and the ids of those not to be shown: deleted or moved since
     then, or faded."""
-    pending = {row.row for row in ranked if pool.traits[row.row] & Trait.PENDING}
-    memory_ids = [pool.memory_ids[row.row] for row in ranked if row.row not in pending]
-    live_memories = {memory.memory_id: memory for memory in memories.by_ids(connection, org_id, memory_ids)}
-    event_ids = [pool.memory_ids[row] for row in pending]
-    live_events = {event.event_id: event for event in events.by_ids(connection, org_id, event_ids)}
     hits: list[Hit] = []
     refused: set[str] = set()
-    for row in ranked:
-        if row.score < query.threshold or len(hits) == query.limit:
-            break
-        item_id = pool.memory_ids[row.row]
-        event = live_events.get(item_id) if row.row in pending else None
-        memory = None if row.row in pending else live_memories.get(item_id)
-        if (event is not None and _event_visible(event, query)) or (
-            memory is not None and _visible(memory, query, now)
-        ):
-            hits.append(Hit(row.score, row.similarity, memory, event, None, row.explanation))
-        else:
-            refused.add(item_id)
+    # The spare rows behind the limit are hardly ever needed: they are read only if they are.
+    for rows in (ranked[: query.limit], ranked[query.limit :]):
+        live = _live(connection, org_id, pool, rows) if len(hits) < query.limit else {}
+        for row in rows:
+            if row.score < query.threshold or len(hits) == query.limit:
+                break
+            found = live.get(row.row)
+            if isinstance(found, Event) and _event_visible(found, query):
+                hits.append(Hit(row.score, row.similarity, None, found, None, row.explanation))
+            elif isinstance(found, Memory) and _visible(found, query, now):
+                hits.append(Hit(row.score, row.similarity, found, None, None, row.explanation))
+            else:
+                refused.add(pool.memory_ids[row.row])
     return (_with_sources(connection, org_id, hits) if query.include_source_events else hits), refused
+
+
+def _live(connection: Connection, org_id: str, pool: Pool, rows: Sequence[Ranked]) -> Mapping[int, Memory | Event]:
+    """What these rows of the pool stand for, as far as it still lives."""
+    pending = {row.row for row in rows if pool.traits[row.row] & Trait.PENDING}
+    ids = {row.row: pool.memory_ids[row.row] for row in rows}
+    of_memories = memories.by_ids(connection, org_id, [ids[row] for row in ids if row not in pending])
+    of_events = events.by_ids(connection, org_id, [ids[row] for row in pending])
+    live_memories = {memory.memory_id: memory for memory in of_memories}
+    live_events = {event.event_id: event for event in of_events}
+    found = {row: (live_events if row in pending else live_memories).get(item_id) for row, item_id in ids.items()}
+    return {row: item for row, item in found.items() if item is not None}
 
 
 def _visible(memory: Memory, query: SearchQuery, now: datetime) -> bool:

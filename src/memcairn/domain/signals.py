@@ -11,6 +11,7 @@ import numpy as np
 
 from memcairn.domain.lexical import Frequencies, TermIds, Words, bm25, count_words
 from memcairn.domain.pool import Pool, Trait
+from memcairn.domain.products import along_all
 from memcairn.domain.query import Shape, Understanding
 from memcairn.domain.turns import Bools, Floats, Ints, Turns, around, turns_of
 from memcairn.domain.weights import Weights
@@ -80,7 +81,7 @@ def gather(pool: Pool, query: RankQuery, weights: Weights) -> Evidence:
     turns = turns_of(pool)
     words = count_words(pool, query.terms, query.frequencies)
     coverage = words.coverage()
-    cosines = pool.vectors @ query.vector if query.vector is not None and pool.vectors.size else None
+    cosines = along_all(pool.vectors, query.vector) if query.vector is not None and pool.vectors.size else None
     columns = _word_columns(pool, words, turns, weights)
     if cosines is not None and query.vector is not None:
         columns |= _meaning_columns(pool, query.vector, cosines, turns=turns, weights=weights)
@@ -142,7 +143,7 @@ def _centred(pool: Pool, asked: Floats, cosines: Floats) -> Floats:
     sample = pool.vectors[:: 1 + len(pool) // _SAMPLED_ROWS]
     shared = sample.mean(axis=0) * np.float32(len(pool) / (len(pool) + _FEW_ROWS))
     direction = asked - shared
-    along = pool.vectors @ shared
+    along = along_all(pool.vectors, shared)
     size = float(shared @ shared)
     # |v - m|² = 1 - 2 v·m + m² for unit v; rows without a vector have cosine 0 and stay near 0.
     length = np.sqrt(np.maximum(1.0 - 2.0 * along + size, 1e-3))

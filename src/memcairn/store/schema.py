@@ -162,7 +162,8 @@ sessions = Table(
     Index("ix_sessions_deleted", "org_id", "deleted_at", sqlite_where=_DELETED, postgresql_where=_DELETED),
 )
 
-_PENDING = text("status = 'pending'")
+IS_PENDING = text("status = 'pending'")
+"""Spelt out: a bound value does not lead a database to a partial index."""
 _PRESENT = text("deleted_at IS NULL")
 _GROUPED = text("deleted_at IS NULL AND (role_id IS NOT NULL OR team_id IS NOT NULL)")
 
@@ -229,7 +230,15 @@ events = Table(
         sqlite_where=_PRESENT,
         postgresql_where=_PRESENT,
     ),
-    Index("ix_events_pending", "org_id", "created_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
+    Index("ix_events_pending", "org_id", "created_at", sqlite_where=IS_PENDING, postgresql_where=IS_PENDING),
+    Index(
+        "ix_events_pending_actor",
+        "org_id",
+        "actor_id",
+        "created_at",
+        sqlite_where=IS_PENDING,
+        postgresql_where=IS_PENDING,
+    ),
     Index("ix_events_deleted", "org_id", "deleted_at", sqlite_where=_DELETED, postgresql_where=_DELETED),
 )
 

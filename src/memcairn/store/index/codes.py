@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from memcairn.domain.products import along_all
 from memcairn.store.index.pools import vectors_of
 
 _LEVELS = 127
@@ -39,8 +40,7 @@ class Codes:
         return found
 
     def cosines(self, slots: Slots, wanted: Floats) -> Floats:
-        found: Floats = (self.levels[slots].astype(np.float32) @ wanted) * self.scales[slots]
-        return found
+        return along_all(self.levels[slots].astype(np.float32), wanted) * self.scales[slots]
 
     def distances(self, wanted: NDArray[np.uint64]) -> NDArray[np.uint16]:
         """In how many dimensions the sign differs from that of the wanted vector; FAR where there is none."""

@@ -1,7 +1,7 @@
 """Candidates from very many rows in memory: the best by words, the best by meaning, and their neighbours."""
 
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,9 @@ WEIGHED_SHARE = 1 / 100
 """How many rows are compared by their 8-bit codes after sign bits chose them: recall@10 against all float vectors is
 then above 0.99 on a million messages (benchmarks/scale.py)."""
 
+WEIGHED_EXACTLY = 64
+"""How many of the nearest vectors are read from the database, for the last digits of their cosines."""
+
 _SAMPLED = 16
 
 Masks = Sequence[Bools | None]
@@ -38,7 +41,11 @@ class Picked:
     frequencies: Mapping[QueryTerm, int]
 
 
-def pick(view: View, scope_keys: Sequence[str], query: IndexQuery, among: Set[int] | None) -> Picked:
+ReadVectors = Callable[[Sequence[int]], Mapping[int, NDArray[np.float32]]]
+"""The stored vectors of row numbers, as far as there are any."""
+
+
+def pick(view: View, scope_keys: Sequence[str], query: IndexQuery, among: Set[int] | None, read: ReadVectors) -> Picked:
     """Each arm's best rows (of `among` and of the traits asked for, if any), and the turns around them."""
     visible = _visible(view, scope_keys)
     wanted = visible if among is None else _only(view, visible, among)
@@ -51,41 +58,57 @@ def pick(view: View, scope_keys: Sequence[str], query: IndexQuery, among: Set[in
     )
     idf = [math.log1p((rows - count + 0.5) / (count + 0.5)) for count in counts.values()]
     chosen = _best_by_words(view, wanted, list(held.values()), idf)
+    exact: Mapping[int, NDArray[np.float32]] = {}
     if query.vectors:
-        chosen = _united(chosen, best_by_meaning(view, wanted, query.vectors, rows=rows))
-    return Picked(pool_of_slots(view, _with_neighbours(view, visible, chosen)), counts)
+        near = best_by_meaning(view, wanted, query.vectors, rows=rows)
+        chosen = _united(chosen, near.slots)
+        exact = read(near.nearest)
+    return Picked(pool_of_slots(view, _with_neighbours(view, visible, chosen), exact), counts)
 
 
 def scope_pool(view: View, scope_keys: Sequence[str]) -> Pool:
     """Every row of these scopes."""
-    visible = _visible(view, scope_keys)
-    return pool_of_slots(
-        view,
-        [
-            np.arange(len(block)) if mask is None else np.flatnonzero(mask)
-            for block, mask in zip(view.blocks, visible, strict=True)
-        ],
-    )
+    slots = [
+        np.arange(len(block)) if mask is None else np.flatnonzero(mask)
+        for block, mask in zip(view.blocks, _visible(view, scope_keys), strict=True)
+    ]
+    return pool_of_slots(view, slots, {})
 
 
-def best_by_meaning(view: View, masks: Masks, vectors: Sequence[NDArray[np.float32]], *, rows: int) -> list[Slots]:
-    """The slots of the CANDIDATES_PER_ARM nearest vectors, block by block."""
+@dataclass(frozen=True, slots=True)
+class Near:
+    """The slots of the CANDIDATES_PER_ARM nearest vectors, block by block, and the row numbers of the very nearest."""
+
+    slots: Sequence[Slots]
+    nearest: Sequence[int]
+
+
+def best_by_meaning(view: View, masks: Masks, vectors: Sequence[NDArray[np.float32]], *, rows: int) -> Near:
+    """The nearest vectors by their codes."""
     weighed = max(WEIGHED_LEAST, int(rows * WEIGHED_SHARE))
-    near: list[NDArray[np.float32]] = []
-    slots = [np.zeros(0, dtype=np.intp) for _ in view.blocks]
+    slots: Sequence[Slots] = [np.zeros(0, dtype=np.intp) for _ in view.blocks]
     for vector in vectors:
         slots = _united(slots, _likely(view, masks, vector, weighed))
-    for block, some in zip(view.blocks, slots, strict=True):
-        near.append(np.max([block.codes.cosines(some, vector) for vector in vectors], axis=0))
-    return _highest(slots, near, wide.CANDIDATES_PER_ARM)
+    cosines = [
+        np.max([block.codes.cosines(some, vector) for vector in vectors], axis=0)
+        for block, some in zip(view.blocks, slots, strict=True)
+    ]
+    nearest = _highest(slots, cosines, WEIGHED_EXACTLY)
+    numbers = [int(number) for block, some in zip(view.blocks, nearest, strict=True) for number in block.numbers[some]]
+    return Near(_highest(slots, cosines, wide.CANDIDATES_PER_ARM), numbers)
 
 
-def pool_of_slots(view: View, slots: Sequence[Slots]) -> Pool:
-    """A pool of the chosen rows; vectors as far as their codes tell them, within 0.002 of the exact cosine."""
+def pool_of_slots(view: View, slots: Sequence[Slots], exact: Mapping[int, NDArray[np.float32]]) -> Pool:
+    """A pool of the chosen rows, with vectors that are `exact`, or else what their codes tell: within 0.002 of the
+    exact cosine."""
     chosen = [(block, some) for block, some in zip(view.blocks, slots, strict=True) if len(some)]
     chosen = chosen or [(block, np.zeros(0, dtype=np.intp)) for block in view.blocks[:1]]
     words = [_words(block, some) for block, some in chosen]
     lengths = np.concatenate([np.diff(block.offsets)[some] for block, some in chosen])
+    vectors = np.concatenate([block.codes.vectors(some) for block, some in chosen])
+    for place, number in enumerate(_column(chosen, "numbers").tolist() if exact else ()):
+        if number in exact:
+            vectors[place] = exact[number]
     pool = Pool(
         memory_ids=[one for block, some in chosen for one in block.memory_ids.at(some)],
         segments=_column(chosen, "segments"),
@@ -96,7 +119,7 @@ def pool_of_slots(view: View, slots: Sequence[Slots]) -> Pool:
         traits=_column(chosen, "traits"),
         term_ids=np.concatenate(words),
         offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)]),
-        vectors=np.concatenate([block.codes.vectors(some) for block, some in chosen]),
+        vectors=vectors,
     )
     return ordered(pool)
 

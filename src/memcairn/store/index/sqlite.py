@@ -7,6 +7,7 @@ into the cache, else from disk (FTS5, and an exact scan over the vectors).
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
+from functools import partial
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, text, update
 
@@ -25,7 +26,7 @@ EXACT_ROWS = 20_000
 """Ranking this many rows whole takes about 15 ms on one core; above it, candidates are cheaper."""
 
 CACHE_BYTES = 768 * 1024 * 1024
-POOLS_SHARE = 0.2
+POOLS_SHARE = 0.25
 """The part of the cache for scopes ranked whole; the rest is for the rows of large orgs."""
 
 CHANGES_KEPT = 50_000
@@ -119,7 +120,8 @@ class SqliteIndex:
         view = self._residents.view(
             connection, org_id, State(*everything[:2]), model=query.model, dimensions=query.dimensions
         )
-        picked = large.pick(view, scope_keys, query, among)
+        read = partial(wide.vectors_by_number, connection, org_id, model=query.model, dimensions=query.dimensions)
+        picked = large.pick(view, scope_keys, query, among, read)
         return Found(picked.pool, picked.frequencies, total)
 
     def _whole(
@@ -135,6 +137,13 @@ class SqliteIndex:
         cached = self._cache.get(cache_key)
         if cached is not None and cached.version == version:
             return cached
+        if (
+            cached is None
+            and len(states)
+            and (known := self._from_memory(connection, org_id, scope_keys, query, version))
+        ):
+            self._cache.put(cache_key, known)
+            return known
         grown = cached is not None and [resets for _, resets in cached.version] == [resets for _, resets in version]
         fresh = _loaded(connection, org_id, scope_keys, query, version=version, known=cached if grown else None)
         if len(fresh.pool) != sum(count for _, _, count in states.values()):
@@ -142,6 +151,17 @@ class SqliteIndex:
             fresh = _loaded(connection, org_id, scope_keys, query, version=version, known=None)
         self._cache.put(cache_key, fresh)
         return fresh
+
+    def _from_memory(
+        self, connection: Connection, org_id: str, scope_keys: Sequence[str], query: IndexQuery, version: Version
+    ) -> Cached | None:
+        """The pool of these scopes out of the blocks of their org, if those are in memory and show the same rows."""
+        everything = _scope_states(connection, org_id, [EVERYTHING]).get(EVERYTHING, (0, 0, 0))
+        state = State(*everything[:2])
+        view = self._residents.kept(org_id, query.model, state)
+        if view is None or view.state != state:
+            return None
+        return Cached(large.scope_pool(view, scope_keys), version, state.last_row)
 
     def _on_disk(
         self,

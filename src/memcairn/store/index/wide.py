@@ -6,6 +6,7 @@ from collections.abc import Sequence, Set
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, text
 
 from memcairn.domain.scopes import EVERYTHING
@@ -97,6 +98,21 @@ def rows_of(connection: Connection, org_id: str, scope_keys: Sequence[str], memo
             index_rows.c.org_id == org_id, *scope_condition(scope_keys), index_rows.c.memory_id.in_(chunk)
         )
         found |= set(connection.execute(statement).scalars())
+    return found
+
+
+def vectors_by_number(
+    connection: Connection, org_id: str, row_numbers: Sequence[int], *, model: str, dimensions: int
+) -> dict[int, NDArray[np.float32]]:
+    """The vectors `model` made of these rows."""
+    found: dict[int, NDArray[np.float32]] = {}
+    for chunk in chunks(row_numbers):
+        statement = select(index_rows.c.row_number, index_rows.c.vector, index_rows.c.model).where(
+            index_rows.c.org_id == org_id, index_rows.c.row_number.in_(chunk), index_rows.c.model == model
+        )
+        rows = connection.execute(statement).all()
+        vectors = vectors_of(rows, model=model, dimensions=dimensions)
+        found |= {row.row_number: vector for row, vector in zip(rows, vectors, strict=True)}
     return found
 
 
