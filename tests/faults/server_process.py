@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 START_SECONDS = 30.0
@@ -17,19 +17,22 @@ KEY = "a key for tests, whatever its shape"
 class ServerProcess:
     """`memcairn serve` on a free port and the given data folder; `url` is known once it listens."""
 
-    def __init__(self, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
-        self._data_dir = data_dir
+    def __init__(
+        self, data_dir: Path, settings: Mapping[str, str] | None = None, *, arguments: Sequence[str] = ()
+    ) -> None:
+        self.data_dir = data_dir
+        self._arguments = arguments
         self._settings = dict(settings or {})
         self._process: subprocess.Popen[str] | None = None
         self.url = ""
 
     def start(self) -> None:
         """Start it and wait until it listens; the banner is one line of JSON on standard output."""
-        command = [sys.executable, "-m", "memcairn", "serve", "--port", "0", "--json"]
+        command = [sys.executable, "-m", "memcairn", "serve", "--port", "0", "--json", *self._arguments]
         environ = {name: value for name, value in os.environ.items() if not name.startswith("MEMCAIRN_")}
         environ |= {"MEMCAIRN_API_KEY": KEY} | self._settings
         self._process = subprocess.Popen(
-            [*command, "--data-dir", str(self._data_dir)],
+            [*command, "--data-dir", str(self.data_dir)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=environ,
