@@ -286,9 +286,9 @@ async def test_the_schema_documents_the_problems_of_every_route() -> None:
     posting = schema["paths"]["/v1/songs/{number}"]["post"]["responses"]
     listing = schema["paths"]["/v1/songs"]["get"]["responses"]
     assert sorted(posting) == [
-        *["200", "401", "403", "404", "408", "409", "413", "415", "422", "429", "500", "503", "507"],
+        *["200", "401", "403", "404", "408", "409", "413", "415", "422", "429", "431", "500", "503", "507"],
     ]
-    assert sorted(listing) == ["200", "401", "403", "429", "500", "503"]
+    assert sorted(listing) == ["200", "401", "403", "429", "431", "500", "503"]
     reference = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     assert all(response["content"] == reference for status, response in posting.items() if status != "200")
     assert set(schema["components"]["schemas"]) == {"FieldProblem", "Part", "Problem", "Song"}

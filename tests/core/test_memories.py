@@ -81,7 +81,14 @@ class TestEditing:
         await store(deps, memory)
         clock.advance(timedelta(hours=1))
 
-        same = {"text": memory.text, "tags": ["a"], "title": "T", "status": "active", "pinned": False}
+        same = {
+            "text": memory.text,
+            "tags": ["a"],
+            "title": "T",
+            "status": None,
+            "pinned": False,
+            "half_life_days": None,
+        }
 
         assert await update_memory(deps, principal, "m", same) == memory
         assert await memory_history(deps, principal, "m") == []

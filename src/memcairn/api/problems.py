@@ -241,18 +241,20 @@ def _with_problems(schema: dict[str, Any]) -> dict[str, Any]:
 def _document_operation(operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    for status in _statuses_of(operation):
+    declared = {int(status) for status in responses if status.startswith("4")}
+    for status in sorted(declared.union(_statuses_of(operation))):
         known = responses.get(str(status))
-        if known is None or status == 422:
+        if known is None or status == 422 or "content" not in known:
             responses[str(status)] = {"description": _phrase(status), "content": content}
 
 
 def _statuses_of(operation: Mapping[str, Any]) -> Iterable[int]:
-    statuses = [500, 503]
+    statuses = [431, 500, 503]
     if operation.get("security"):
         statuses += [401, 403, 429]
     if "requestBody" in operation:
         statuses += [408, 409, 413, 415, 422, 507]
     for parameter in operation.get("parameters", ()):
-        statuses += [404, 422] if parameter["in"] == "path" else [422]
-    return sorted(set(statuses))
+        names_something = parameter["in"] == "path" or parameter["name"] == "org_id"
+        statuses += [404, 422] if names_something else [422]
+    return statuses

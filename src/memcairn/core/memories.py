@@ -115,10 +115,10 @@ async def memory_sources(deps: Deps, principal: Principal, memory_id: str) -> li
 async def update_memory(deps: Deps, principal: Principal, memory_id: str, values: Mapping[str, Any]) -> Memory:
     """Change fields by hand, keep what they were in the history, and bring the index up to date, all at once.
 
-    An empty title clears it.
+    What is None stays as it is; an empty title is removed.
     """
     principal.require(KeyScope.WRITE)
-    values = {name: None if name == "title" and not value else value for name, value in values.items()}
+    values = {name: value or None if name == "title" else value for name, value in values.items() if value is not None}
     text = values.get("text") or (await deps.db.read(_require, principal.org_id, memory_id)).text
     [prepared] = await prepare(deps, [text])
 

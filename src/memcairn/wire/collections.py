@@ -23,7 +23,7 @@ MAX_DIMENSIONS = 2_000
 
 DocumentId = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=100, pattern=r"^[\x20-\x7e]+$")]
 Description = Annotated[str, StringConstraints(strict=True, max_length=1_000)]
-Vector = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(max_length=MAX_DIMENSIONS)]
+Vector = Annotated[list[Annotated[float, Field(strict=True, allow_inf_nan=False)]], Field(max_length=MAX_DIMENSIONS)]
 
 
 class NewCollection(Request):
@@ -138,7 +138,7 @@ class DocumentSearchRequest(Request):
     embedding: Vector | None = None
     metadata: MetadataFilter | None = None
     mmr: Annotated[bool, Field(strict=True)] = False
-    mmr_lambda: Annotated[float, Field(ge=0, le=1)] | None = None
+    mmr_lambda: Annotated[float, Field(strict=True, ge=0, le=1)] | None = None
     limit: Annotated[int, Field(strict=True, ge=1, le=MAX_SEARCH_LIMIT)] = 20
 
 

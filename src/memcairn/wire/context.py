@@ -27,7 +27,7 @@ class ContextRequest(Request):
     token_budget: Annotated[int, Field(strict=True, ge=MIN_TOKENS, le=MAX_TOKENS)] = 2_000
     message_limit: Annotated[int, Field(strict=True, ge=0, le=200)] = 12
     memory_limit: Annotated[int, Field(strict=True, ge=0, le=MAX_SEARCH_LIMIT)] = 20
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
+    threshold: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.0
     include_summary: Annotated[bool, Field(strict=True)] = True
     role_ids: Annotated[list[Id], Field(max_length=100)] = Field(default_factory=list)
     team_ids: Annotated[list[Id], Field(max_length=100)] = Field(default_factory=list)

@@ -72,15 +72,15 @@ class MemoryPage(Page):
 
 
 class MemoryUpdate(Request):
-    """What a person may change by hand; fields left out stay as they are."""
+    """What a person may change by hand; fields left out or null stay as they are, an empty title is removed."""
 
     text: Text | None = None
     title: Annotated[str, Field(strict=True, max_length=256)] | None = None
     tags: Annotated[list[Label], Field(max_length=64)] | None = None
     pinned: Annotated[bool, Field(strict=True)] | None = None
     status: Literal["active", "archived"] | None = None
-    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
-    half_life_days: Annotated[float, Field(gt=0, le=36_500)] | None = None
+    confidence: Annotated[float, Field(strict=True, ge=0, le=1)] | None = None
+    half_life_days: Annotated[float, Field(strict=True, gt=0, le=36_500)] | None = None
     metadata: Metadata | None = None
 
 

@@ -13,7 +13,7 @@ from memcairn.wire.memories import Memory, MemoryKind
 class _Query(Request):
     query: Annotated[str, StringConstraints(strict=True, max_length=MAX_QUERY_CHARS)]
     limit: Annotated[int, Field(strict=True, ge=1, le=MAX_SEARCH_LIMIT)] = 10
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
+    threshold: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.0
     actor_id: Id | None = None
     session_id: Id | None = None
     exclude_session_id: Id | None = None

@@ -23,7 +23,7 @@ class SessionSearchRequest(Request):
     metadata: MetadataFilter | None = None
     scope: SearchScope = "messages"
     mmr: Annotated[bool, Field(strict=True)] = False
-    mmr_lambda: Annotated[float, Field(ge=0, le=1)] | None = None
+    mmr_lambda: Annotated[float, Field(strict=True, ge=0, le=1)] | None = None
     limit: Annotated[int, Field(strict=True, ge=1, le=MAX_SEARCH_LIMIT)] = 10
     start: Moment | None = None
     end: Moment | None = None

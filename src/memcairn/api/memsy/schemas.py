@@ -67,7 +67,7 @@ class StatusQuestion(BaseModel):
 
 class Search(BaseModel):
     query: Annotated[Text, StringConstraints(max_length=MAX_QUERY_CHARS)]
-    limit: Annotated[int, Field(ge=1, le=MAX_SEARCH_LIMIT)] = 10
+    limit: Annotated[int, Field(strict=True, ge=1, le=MAX_SEARCH_LIMIT)] = 10
     threshold: float = 0.0
     include_source_events: bool = False
     actor_id: Id | None = None

@@ -15,7 +15,7 @@ from memcairn.wire.context import ContextRequest, ContextResponse
 router = APIRouter(prefix="/v1/context", tags=["context"], route_class=KeyedRoute, dependencies=[bearer])
 
 
-@router.post("", operation_id="build_context", response_model=ContextResponse)
+@router.post("", operation_id="build_context", response_model=ContextResponse, responses={404: {}})
 async def post_context(request: Request, body: ContextRequest, principal: Reader) -> Response:
     """Summary, newest messages and relevant memories of a session, within a budget of tokens, framed as quotations."""
     started = time.perf_counter()

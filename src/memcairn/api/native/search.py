@@ -28,7 +28,7 @@ async def post_search(request: Request, body: SearchRequest, principal: Reader) 
     return answer(SearchResponse(hits=[hit_view(hit, now) for hit in hits], took_ms=took_ms))
 
 
-@router.post("/why", operation_id="explain_search", response_model=WhyResponse)
+@router.post("/why", operation_id="explain_search", response_model=WhyResponse, responses={404: {}})
 async def post_why(request: Request, body: WhyRequest, principal: Reader) -> Response:
     """Where a search lost a memory, and where the memory stands in it."""
     started = time.perf_counter()

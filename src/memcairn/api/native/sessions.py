@@ -19,7 +19,7 @@ from memcairn.wire.base import MAX_SESSION_PAGE
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=KeyedRoute, dependencies=[bearer])
 
 
-@router.post("", status_code=201, operation_id="create_session", response_model=wire.Session)
+@router.post("", status_code=201, operation_id="create_session", response_model=wire.Session, responses={404: {}})
 async def post_session(
     request: Request, body: wire.NewSession, principal: Writer, idempotency_key: IdempotencyKey = None
 ) -> Response:
