@@ -40,6 +40,8 @@ _TRAILING_CLAUSE = re.compile(r",\s(?:and\s)?(?:it|they|which|so)\b.*$")
 _ORDER = re.compile(r"\b(before|after)\b(?!\s+\d)")
 _FIRST_THEN = re.compile(r"^(.*)\bfirst\b(.*?)\b(?:afterwards|then)\b(.*)$")
 _NOT_UNTIL = re.compile(r"^(.*\b(?:not|never|no)\b.*)\buntil\b(.*)$")
+_TURNED = {"in": "out", "out": "in", "on": "off", "off": "on", "up": "down", "down": "up"}
+"""Small words that make a verb the reverse of itself: "sign in" and "sign out"."""
 _SIDE_REACH = 3
 """Words between "more than" and its number."""
 
@@ -56,8 +58,9 @@ class Sense:
     """What a statement says. `weights`: content terms to weights; `words`: each term to the word it stands for.
 
     `fixed` are the numbers, days and months, `names` the terms of names, `halves` holds "am" or "pm". `denies`: an odd
-    number of negations. `side`: 1 or -1 when it speaks of more or of less than a number. `order`: the terms of what
-    comes first and of what comes second, when it says so.
+    number of negations. `turns` are verbs with the small word behind them that may reverse them. `side`: 1 or -1 when
+    it speaks of more or of less than a number. `order`: the terms of what comes first and of what comes second, when
+    it says so.
     """
 
     weights: Mapping[str, float]
@@ -66,6 +69,7 @@ class Sense:
     names: frozenset[str]
     halves: frozenset[str]
     denies: bool
+    turns: frozenset[tuple[str, str]]
     side: int
     order: tuple[frozenset[str], frozenset[str]] | None
 
@@ -91,6 +95,7 @@ def sense_of(text: str, stem: Callable[[str], str]) -> Sense:
         names=names,
         halves=frozenset(reading.halves),
         denies=negations % 2 == 1,
+        turns=frozenset(reading.turns),
         side=reading.side,
         order=None if order is None else (order.first, order.second),
     )
@@ -104,7 +109,7 @@ def agreement(one: Sense, other: Sense, vectors: Vectors, near: float = NEAR_WOR
         return 0.0
     if not (one.names <= other.weights.keys() and other.names <= one.weights.keys()):
         return 0.0
-    if _crossed(one.order, other.order):
+    if _crossed(one.order, other.order) or any((verb, _TURNED[way]) in other.turns for verb, way in one.turns):
         return 0.0
     return _aligned(one, other, vectors, near)
 
@@ -156,6 +161,8 @@ def _aligned(one: Sense, other: Sense, vectors: Vectors, near: float, *, least: 
             matched += one.weights[mine] + other.weights[theirs]
             left.discard(mine)
             right.discard(theirs)
+    if any(frozenset((mine, theirs)) in promotion_table().antonyms for mine in left for theirs in right):
+        return 0.0
     alone_left, alone_right = sum(one.weights[term] for term in left), sum(other.weights[term] for term in right)
     matched += 2.0 * len(one.fixed & other.fixed)
     less, more = sorted((alone_left, alone_right))
@@ -191,6 +198,7 @@ class _Reading:
         self.words: dict[str, str] = {}
         self.fixed: set[str] = set()
         self.halves: set[str] = set()
+        self.turns: set[tuple[str, str]] = set()
         self.side = 0
 
     def read(self, words: str) -> None:
@@ -206,6 +214,8 @@ class _Reading:
                 self.side = side
             elif token not in self._table.negators and token not in self._table.empty and len(token) > 1:
                 self._add(token)
+            if token in _TURNED and at and tokens[at - 1] not in self._table.empty:
+                self.turns.add((self.term(tokens[at - 1]), token))
         self.fixed.discard("1")  # "within a week" is "within one week"
 
     def negations(self, words: str) -> int:
