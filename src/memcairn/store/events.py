@@ -92,15 +92,15 @@ def digests_by_id(connection: Connection, org_id: str, event_ids: Sequence[str])
 
 def ids_by_digest(connection: Connection, org_id: str, digests: Sequence[bytes], since: datetime) -> dict[bytes, str]:
     """The first live event of each digest that was accepted after `since`."""
-    found: dict[bytes, str] = {}
+    rows: list[Row[bytes, datetime, str]] = []
     for chunk in chunks(digests):
-        statement = (
-            select(events.c.digest, events.c.event_id)
-            .where(events.c.org_id == org_id, events.c.digest.in_(chunk), events.c.created_at > since, _LIVE)
-            .order_by(events.c.created_at.desc(), events.c.event_id.desc())
+        # Not ordered here: SQLite would then go through everything accepted since, instead of looking up the digests.
+        statement = select(events.c.digest, events.c.created_at, events.c.event_id).where(
+            events.c.org_id == org_id, events.c.digest.in_(chunk), events.c.created_at > since, _LIVE
         )
-        found |= {row.digest: row.event_id for row in connection.execute(statement)}
-    return found
+        rows += connection.execute(statement).all()
+    newest_first = sorted(rows, key=lambda row: (row.created_at, row.event_id), reverse=True)
+    return {row.digest: row.event_id for row in newest_first}
 
 
 def states(connection: Connection, org_id: str, event_ids: Sequence[str]) -> dict[str, tuple[EventStatus, str | None]]:
@@ -220,9 +220,6 @@ def pending(
 ) -> list[Event]:
     """The newest live events not processed yet that contain one of `words` (any, if there are none)."""
     statement = select(*_COLUMNS).where(events.c.org_id == org_id, _LIVE, *_conditions(where), IS_PENDING)
-    # Without statistics SQLite takes an index that leads to every event of the actor.
-    index = "ix_events_pending" if where.actor_id is None else "ix_events_pending_actor"
-    statement = statement.with_hint(events, f"INDEXED BY {index}", "sqlite")
     if metadata is not None:
         statement = statement.where(filters.condition(connection, events.c.metadata, metadata))
     if words:
