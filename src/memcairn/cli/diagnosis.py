@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import SecretStr
 from sqlalchemy import Connection
+from sqlalchemy.exc import DatabaseError
 
 from memcairn import __version__
 from memcairn.assembly import make_folder
@@ -114,6 +115,8 @@ def _guarded(name: str, check: Callable[[Settings], Check], settings: Settings) 
         return Check(name, "failed", error.message)
     except OSError as error:
         return Check(name, "failed", f"{error.strerror}: {error.filename}")
+    except DatabaseError as error:
+        return Check(name, "failed", f"the database says: {error.orig}. Restore a backup.")
 
 
 def _folder(settings: Settings) -> Check:

@@ -1,5 +1,7 @@
 """`memcairn doctor`."""
 
+from typing import Annotated
+
 import typer
 
 from memcairn.cli.failures import FAILED
@@ -9,11 +11,18 @@ from memcairn.cli.output import emit, escape, results, table
 _MARKS = {"ok": "[green]ok[/]  ", "note": "[yellow]note[/]", "failed": "[red]FAIL[/]"}
 
 
-def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def doctor(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also read every row and compare all that is stored twice; takes a while.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
     """Check settings, database and parts, and say what to do; changes nothing, exits with 1 if a check failed."""
-    from memcairn.cli.diagnosis import diagnose  # noqa: PLC0415 -- heavy, and `--help` must answer at once
+    from memcairn.cli.deep_diagnosis import diagnose_deep  # noqa: PLC0415 -- heavy, and `--help` must answer at once
+    from memcairn.cli.diagnosis import diagnose  # noqa: PLC0415 -- the same
 
-    diagnosis = diagnose(data_dir)
+    diagnosis = diagnose_deep(data_dir) if deep else diagnose(data_dir)
     if as_json:
         emit(diagnosis.as_json())
     else:

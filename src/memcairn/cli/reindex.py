@@ -19,7 +19,7 @@ def reindex(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the search index with the memories and mend it; a server may serve meanwhile."""
+    """Compare the search index and the tallies with the memories and mend them; a server may serve meanwhile."""
     from memcairn.cli.reindexing import reindex_database  # noqa: PLC0415 -- heavy, and `--help` must answer at once
 
     done, torn = reindex_database(data_dir, org_id=org_id, everything=everything)
@@ -30,5 +30,6 @@ def reindex(
         results().print("The word index was torn and was made anew.")
     results().print(
         f"{done.checked} memories checked: {done.mended} put into the index, {done.removed} taken out, "
-        f"{done.stray_words} stray words removed, {done.recounted} scopes counted anew."
+        f"{done.stray_words} stray words removed, {done.recounted} counts put right, {done.queued} forgotten "
+        "events queued."
     )

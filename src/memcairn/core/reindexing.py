@@ -13,11 +13,12 @@ from sqlalchemy import Connection
 
 from memcairn.core.deps import Deps
 from memcairn.core.indexing import Prepared, Segment, entries, prepare_now, words_only
+from memcairn.core.ingest import work_for
 from memcairn.domain.candidates import MESSAGE
 from memcairn.domain.events import EventKind
 from memcairn.domain.memories import Memory, MemoryStatus
 from memcairn.domain.pool import Trait
-from memcairn.store import events, memories
+from memcairn.store import events, jobs, memories, tally_check
 from memcairn.store.index import inspection
 from memcairn.store.index.analysis import term_ids
 from memcairn.store.index.base import IndexEntry
@@ -57,7 +58,7 @@ class Reindexed:
     """`checked` memories; of them `mended` were missing in the index, or lay in it with something else than they say.
 
     `removed` had rows and should have none, `stray_words` are rows of words that belonged to nothing, `recounted`
-    scopes had a wrong size.
+    scopes and tallies had a wrong size. `queued` events waited without a job.
     """
 
     checked: int = 0
@@ -65,6 +66,7 @@ class Reindexed:
     removed: int = 0
     stray_words: int = 0
     recounted: int = 0
+    queued: int = 0
 
     def __add__(self, other: "Reindexed") -> "Reindexed":
         return Reindexed(*(getattr(self, name) + getattr(other, name) for name in Reindexed.__slots__))
@@ -216,4 +218,19 @@ async def _remove_what_is_left(deps: Deps, org_id: str) -> Reindexed:
         stray += count
         await asyncio.sleep(PAUSE_SECONDS)
     recounted = await deps.db.write(inspection.recount, org_id)
-    return Reindexed(removed=removed, stray_words=stray, recounted=recounted)
+    if await deps.db.read(tally_check.wrong, org_id):
+        recounted += await deps.db.write(tally_check.recount, org_id)
+    queued = await deps.db.write(_queue_forgotten, deps, org_id)
+    return Reindexed(removed=removed, stray_words=stray, recounted=recounted, queued=queued)
+
+
+def forgotten_events(connection: Connection, org_id: str) -> list[str]:
+    """The live events that wait to be processed although no job is about them."""
+    waiting = events.pending_ids(connection, org_id)
+    return sorted(waiting - jobs.events_named(connection, org_id)) if waiting else []
+
+
+def _queue_forgotten(connection: Connection, deps: Deps, org_id: str) -> int:
+    found = events.by_ids(connection, org_id, forgotten_events(connection, org_id))
+    jobs.enqueue(connection, list(work_for(org_id, found)), deps.clock.now())
+    return len(found)

@@ -79,6 +79,18 @@ def by_ids(connection: Connection, org_id: str, event_ids: Sequence[str], *, del
     return [found[event_id] for event_id in dict.fromkeys(event_ids) if event_id in found]
 
 
+def ids_after(connection: Connection, org_id: str, *, after: str, limit: int) -> list[str]:
+    """A page of the org's events in whatever state, in the order of their ids."""
+    statement = select(events.c.event_id).where(events.c.org_id == org_id, events.c.event_id > after)
+    return list(connection.execute(statement.order_by(events.c.event_id).limit(limit)).scalars())
+
+
+def pending_ids(connection: Connection, org_id: str) -> set[str]:
+    """The live events that are not processed yet."""
+    statement = select(events.c.event_id).where(events.c.org_id == org_id, _LIVE)
+    return set(connection.execute(statement.where(events.c.status == EventStatus.PENDING.value)).scalars())
+
+
 def digests_by_id(connection: Connection, org_id: str, event_ids: Sequence[str]) -> dict[str, bytes]:
     """The content digest of each id that is taken, deleted events included."""
     found: dict[str, bytes] = {}

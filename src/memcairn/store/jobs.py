@@ -174,6 +174,12 @@ def revive(connection: Connection, org_id: str, job_id: str, now: datetime) -> J
     return job
 
 
+def events_named(connection: Connection, org_id: str) -> set[str]:
+    """The events that some job of the org is about."""
+    statement = select(jobs.c.payload).where(jobs.c.org_id == org_id, jobs.c.task == Task.PROCESS_EVENTS.value)
+    return {event_id for payload in connection.execute(statement).scalars() for event_id in payload["event_ids"]}
+
+
 def count_by_status(connection: Connection) -> dict[str, int]:
     """How many jobs of each status there are in the whole database, for metrics."""
     rows = connection.execute(select(jobs.c.status, func.count()).group_by(jobs.c.status))

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from memcairn.domain.errors import Conflict
-from memcairn.store import postgres_schema
+from memcairn.store import copy_progress, postgres_schema
 from memcairn.store.schema import metadata
 
 _FOLDER = Path(__file__).parent / "migrations"
@@ -23,11 +23,12 @@ def migrate(connection: Connection) -> list[str]:
     """Apply the revisions that are missing, all in the caller's transaction; returns their ids, oldest first.
 
     Two processes at once: the second waits for the first and finds nothing to do. A database made by a newer program
-    is refused with Conflict; a Postgres server that lacks something with Unavailable.
+    is refused with Conflict, and so is a half copy; a Postgres server that lacks something with Unavailable.
     """
     on_postgres = connection.dialect.name == "postgresql"
     if on_postgres:
         postgres_schema.prepare(connection)
+    copy_progress.refuse_half_a_copy(connection)
     before = current_revision(connection)
     scripts = _scripts()
     known = [script.revision for script in scripts.walk_revisions()]

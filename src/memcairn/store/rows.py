@@ -66,6 +66,22 @@ def page(
     return [dict(row._mapping) for row in connection.execute(statement)]
 
 
+def keys(connection: Connection, table: Table, *, after: Sequence[Any] | None, limit: int) -> list[list[Any]]:
+    """The keys of a page, without reading anything else of its rows."""
+    key = list(table.primary_key.columns)
+    statement = select(*key).order_by(*key).limit(limit)
+    if after is not None:
+        bound = [literal(value, column.type) for value, column in zip(after, key, strict=True)]
+        statement = statement.where(tuple_(*key) > tuple_(*bound))
+    return [list(row) for row in connection.execute(statement)]
+
+
+def at(connection: Connection, table: Table, key: Sequence[Any]) -> dict[str, Any]:
+    """The row of a key that is there."""
+    mine = [column == value for column, value in zip(table.primary_key.columns, key, strict=True)]
+    return dict(connection.execute(select(table).where(*mine)).one()._mapping)
+
+
 def key_of(table: Table, values: Values) -> list[Any]:
     return [values[column.name] for column in table.primary_key.columns]
 

@@ -126,39 +126,65 @@ def mend_word_index(connection: Connection) -> bool:
     return True
 
 
-def remove_stray_words(connection: Connection, org_id: str, *, limit: int) -> int:
-    """Take words of the org out that belong to no row any more; returns how many rows of them there were."""
+def stray_words(connection: Connection, org_id: str, *, limit: int) -> list[int]:
+    """Numbers under which the word index holds words of the org that belong to no row."""
     if connection.dialect.name != "sqlite":
-        return 0
+        return []
     low = orgs.require(connection, org_id).number << ORG_BITS
     bound = {"low": low, "high": low + (1 << ORG_BITS) - 1, "org_id": org_id, "n": limit}
-    numbers = connection.execute(_STRAY_WORDS, bound).scalars().all()
+    return list(connection.execute(_STRAY_WORDS, bound).scalars())
+
+
+def remove_stray_words(connection: Connection, org_id: str, *, limit: int) -> int:
+    """Take words of the org out that belong to no row any more; returns how many rows of them there were."""
+    numbers = stray_words(connection, org_id, limit=limit)
     if numbers:
         connection.execute(_REMOVE_WORDS, [{"row_number": number} for number in numbers])
     return len(numbers)
 
 
-def recount(connection: Connection, org_id: str) -> int:
-    """Make the sizes of the org's scopes those of their rows, and let every process read them anew.
+def forget_words(connection: Connection) -> None:
+    """Empty the word index, where it is a table of its own."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("DELETE FROM memory_words"))
 
-    Returns how many were wrong. Only SQLite counts them beside the rows in one place.
+
+def miscounted(connection: Connection, org_id: str) -> dict[str, tuple[int, int]]:
+    """Scopes whose size is not that of their rows, with the true count and last row.
+
+    Only SQLite counts them beside the rows in one place.
     """
     if connection.dialect.name != "sqlite":
-        return 0
+        return {}
     statement = select(index_rows.c.scope_key, func.count(), func.max(index_rows.c.row_number))
     statement = statement.where(index_rows.c.org_id == org_id).group_by(index_rows.c.scope_key)
     true = {row[0]: (int(row[1]), int(row[2])) for row in connection.execute(statement)}
     if true:
         true[EVERYTHING] = (sum(count for count, _ in true.values()), max(last for _, last in true.values()))
-    counted = select(index_scopes).where(index_scopes.c.org_id == org_id)
-    present = {row.scope_key: (row.row_count, row.last_row) for row in connection.execute(counted)}
-    wrong = 0
+    present = _counted(connection, org_id)
+    wrong = {}
     for key in sorted(true.keys() | present.keys()):
         (count, last), (counted_rows, known_last) = true.get(key, (0, 0)), present.get(key, (0, 0))
         if count != counted_rows or last > known_last:
-            _set_scope(connection, org_id, key, count, max(last, known_last), known=key in present)
-            wrong += 1
+            wrong[key] = (count, max(last, known_last))
     return wrong
+
+
+def recount(connection: Connection, org_id: str) -> int:
+    """Make the sizes of the org's scopes those of their rows, and let every process read them anew.
+
+    Returns how many were wrong.
+    """
+    wrong = miscounted(connection, org_id)
+    present = _counted(connection, org_id) if wrong else {}
+    for key, (count, last) in wrong.items():
+        _set_scope(connection, org_id, key, count, last, known=key in present)
+    return len(wrong)
+
+
+def _counted(connection: Connection, org_id: str) -> dict[str, tuple[int, int]]:
+    statement = select(index_scopes).where(index_scopes.c.org_id == org_id)
+    return {row.scope_key: (row.row_count, row.last_row) for row in connection.execute(statement)}
 
 
 def _set_scope(
