@@ -54,7 +54,13 @@ EXERCISED = {
 """Tables that the use-cases below must have reached, so that the recorder had something to hear."""
 
 TOUCHED = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN|,)\s+\"?(\w+)\"?", re.IGNORECASE)
-BOUND = re.compile(r"(?:\borg_id\s*=\s*\?)|(?:\(org_id\b)", re.IGNORECASE)
+BOUND = re.compile(r"(?:\borg_id\s*=\s*(?:\?|%\())|(?:\(org_id\b)", re.IGNORECASE)
+UNSHARDABLE = re.compile(
+    r"\bMERGE\s+INTO\b|\bLOCK\s+TABLE\b|\bTRUNCATE\b|\bpg_(?:try_)?advisory_lock|\bSET\s+SESSION\b|\bnextval\b"
+    r"|^\s*SET\s+(?!LOCAL\b|TRANSACTION\b)|\bUPDATE\s+\w+\s+SET\s+(?:\w+\s*=\s*[^,]+,\s*)*org_id\s*=",
+    re.IGNORECASE,
+)
+"""What a sharded database, or a transaction pooler before it, does not carry out."""
 
 
 @pytest.mark.parametrize("table", TENANT_TABLES, ids=lambda table: table.name)
@@ -80,9 +86,27 @@ class TestTables:
         assert table.c.org_id.nullable is False
         assert table.c.org_id.primary_key
 
+    def test_no_number_comes_from_a_sequence_of_one_machine(self, table: Table) -> None:
+        assert [column.name for column in table.c if column.identity is not None or column.default is not None] == [
+            column.name for column in table.c if column.default is not None and column.default.is_scalar
+        ]
+        assert table.autoincrement_column is None or table.autoincrement_column.autoincrement is False
+
+    def test_no_check_waits_for_the_end_of_the_transaction(self, table: Table) -> None:
+        assert [str(constraint.name) for constraint in table.constraints if constraint.deferrable] == []
+
+    def test_every_org_column_has_one_type(self, table: Table) -> None:
+        assert str(table.c.org_id.type) == str(metadata.tables["orgs"].c.org_id.type)
+
 
 def test_global_tables_are_few_and_known() -> None:
     assert {table.name for table in metadata.sorted_tables} - TABLE_NAMES == {"orgs", "api_keys", "jobs"}
+
+
+def test_nothing_refers_to_the_queue_which_is_not_sharded() -> None:
+    keys = [key for table in metadata.sorted_tables for key in table.foreign_key_constraints]
+
+    assert "jobs" not in {key.referred_table.name for key in keys}
 
 
 class Recorder:
@@ -91,17 +115,20 @@ class Recorder:
     def __init__(self) -> None:
         self.touched: set[str] = set()
         self.unbound: list[str] = []
+        self.unshardable: list[str] = []
 
     def note(self, statement: str, parameters: Sequence[Any]) -> None:
         tenant_tables = TABLE_NAMES & set(TOUCHED.findall(statement))
         self.touched |= tenant_tables
         if tenant_tables and not (BOUND.search(statement) and _holds_an_org(parameters)):
             self.unbound.append(statement)
+        if UNSHARDABLE.search(statement):
+            self.unshardable.append(statement)
 
 
 def _holds_an_org(parameters: Sequence[Any]) -> bool:
     every_set = parameters if isinstance(parameters, list) else [parameters]
-    return all(ORG in each for each in every_set)
+    return all(ORG in (each.values() if isinstance(each, dict) else each) for each in every_set)
 
 
 @contextmanager
@@ -132,6 +159,7 @@ async def test_every_statement_says_whose_rows_it_means(
         await _clean_up(deps, principal)
 
     assert recorder.unbound == []
+    assert recorder.unshardable == []
     assert recorder.touched >= EXERCISED
 
 
@@ -263,6 +291,7 @@ class TestTheRecorderItself:
             ("SELECT * FROM events WHERE events.org_id = ? AND event_id = ?", (ORG, "e1")),
             ("INSERT INTO events (org_id, event_id) VALUES (?, ?)", (ORG, "e1")),
             ("SELECT * FROM api_keys WHERE key_id = ?", ("k",)),
+            ("SELECT * FROM events WHERE events.org_id = %(org_id_1)s", {"org_id_1": ORG}),
         ],
     )
     def test_a_statement_that_names_it_passes(self, statement: str, parameters: Any) -> None:
@@ -271,6 +300,40 @@ class TestTheRecorderItself:
         recorder.note(statement, parameters)
 
         assert recorder.unbound == []
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "MERGE INTO events USING new ON events.org_id = ?",
+            "LOCK TABLE events IN SHARE MODE",
+            "TRUNCATE events",
+            "SET statement_timeout = 5",
+            "SELECT pg_advisory_lock(1)",
+            "SELECT nextval('numbers')",
+            "UPDATE events SET held = ?, org_id = ? WHERE org_id = ?",
+        ],
+    )
+    def test_a_statement_no_cluster_carries_out_is_noticed(self, statement: str) -> None:
+        recorder = Recorder()
+
+        recorder.note(statement, (ORG,))
+
+        assert recorder.unshardable == [statement]
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "SET LOCAL statement_timeout = 5",
+            "UPDATE events SET held = ? WHERE org_id = ?",
+            "SELECT pg_advisory_xact_lock(1)",
+        ],
+    )
+    def test_one_that_it_carries_out_passes(self, statement: str) -> None:
+        recorder = Recorder()
+
+        recorder.note(statement, (ORG,))
+
+        assert recorder.unshardable == []
 
     @pytest.mark.anyio
     async def test_it_hears_both_engines_of_a_database(self, sqlite_database: SqliteDatabase) -> None:

@@ -71,8 +71,8 @@ def add(connection: Connection, session: Session) -> bool:
     row = {name: getattr(session, name) for name in Session.__slots__}
     metadata = None if session.metadata is None else dict(session.metadata)
     statement = upsert(connection, sessions).values(row | {"metadata": metadata, "last_position": 0})
-    added = connection.execute(statement.on_conflict_do_nothing(index_elements=["org_id", "session_id"]))
-    return added.rowcount == 1
+    statement = statement.on_conflict_do_nothing(index_elements=["org_id", "session_id"])
+    return connection.execute(statement.returning(sessions.c.session_id)).first() is not None
 
 
 def next_number(connection: Connection, org_id: str) -> int:

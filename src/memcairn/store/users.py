@@ -16,7 +16,8 @@ def add(connection: Connection, user: User) -> bool:
     """Insert a user under the number it carries, see `next_number`; False when the id is taken."""
     row = {name: getattr(user, name) for name in User.__slots__}
     statement = upsert(connection, users).values(row | {"metadata": dict(user.metadata)})
-    return connection.execute(statement.on_conflict_do_nothing(index_elements=["org_id", "user_id"])).rowcount == 1
+    statement = statement.on_conflict_do_nothing(index_elements=["org_id", "user_id"])
+    return connection.execute(statement.returning(users.c.user_id)).first() is not None
 
 
 def next_number(connection: Connection, org_id: str) -> int:
