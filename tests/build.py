@@ -14,9 +14,13 @@ from memcairn.domain.keys import ApiKey, KeyScope
 from memcairn.domain.memories import HALF_LIFE_DAYS, Memory, MemoryKind, MemoryStatus
 from memcairn.domain.scopes import actor_scope
 from memcairn.providers.fake import FakeEmbedder
+from memcairn.store.database import Database
 from memcairn.store.index.analysis import analyse
-from memcairn.store.index.base import IndexEntry
+from memcairn.store.index.base import Index, IndexEntry
+from memcairn.store.index.postgres import PostgresIndex
+from memcairn.store.index.sqlite import SqliteIndex
 from memcairn.store.memories import MemoryRow
+from memcairn.store.postgres import PostgresDatabase
 
 T = TypeVar("T")
 
@@ -39,6 +43,11 @@ def entry(text: str, **fields: Any) -> IndexEntry:
     """An index entry of `text` as the product would make it with the fake embedder."""
     [vector] = FakeEmbedder().embed([text])
     return make(IndexEntry, terms=analyse(text), vector=vector if vector.any() else None, **fields)
+
+
+def index_on(database: Database, **options: int) -> Index:
+    """A fresh index of the kind that belongs to a database."""
+    return PostgresIndex(**options) if isinstance(database, PostgresDatabase) else SqliteIndex(**options)
 
 
 def digest(words: str) -> bytes:

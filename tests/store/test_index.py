@@ -1,7 +1,7 @@
 """The search index: what was put in is found inside its scope, and nothing else is."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,14 +16,15 @@ from memcairn.domain.scopes import EVERYTHING
 from memcairn.domain.weights import Weights
 from memcairn.providers.fake import FakeEmbedder
 from memcairn.store import orgs
-from memcairn.store.database import SqliteDatabase
+from memcairn.store.database import Database, SqliteDatabase
 from memcairn.store.index import large as in_memory
 from memcairn.store.index import sqlite, wide
 from memcairn.store.index.analysis import analyse_query, term_ids
-from memcairn.store.index.base import Found, IndexEntry, IndexQuery
+from memcairn.store.index.base import Found, Index, IndexEntry, IndexQuery
 from memcairn.store.index.pools import PoolCache
+from memcairn.store.index.postgres import PostgresIndex
 from memcairn.store.index.sqlite import SqliteIndex
-from tests.build import NOW, ORG, entry
+from tests.build import NOW, ORG, entry, index_on
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +44,7 @@ def query(words: str) -> IndexQuery:
 class Indexed:
     """An index on a database, each verb in a transaction of its own."""
 
-    def __init__(self, db: SqliteDatabase, index: SqliteIndex) -> None:
+    def __init__(self, db: Database, index: Index) -> None:
         self.db = db
         self.index = index
 
@@ -63,29 +64,29 @@ class Indexed:
         return sorted((await self.find(words, scope=scope, org=org)).pool.memory_ids)
 
 
-WAYS: dict[str, Callable[[], SqliteIndex]] = {
-    "whole": SqliteIndex,
-    "in memory": lambda: SqliteIndex(exact_rows=0),
-    "on disk": lambda: SqliteIndex(exact_rows=0, cache_bytes=0),
+WAYS: dict[str, dict[str, int]] = {
+    "whole": {},
+    "in memory": {"exact_rows": 0},
+    "on disk": {"exact_rows": 0, "cache_bytes": 0},
 }
 """How a scope may be searched: ranked whole, or by its best candidates, which come from memory or from disk."""
 
 
 @pytest.fixture(params=WAYS)
-def indexed(sqlite_database: SqliteDatabase, request: pytest.FixtureRequest) -> Indexed:
+def indexed(database: Database, request: pytest.FixtureRequest) -> Indexed:
     """Everything that must hold whether a scope is ranked whole or gives its best candidates."""
-    return Indexed(sqlite_database, WAYS[request.param]())
+    return Indexed(database, index_on(database, **WAYS[request.param]))
 
 
 @pytest.fixture
-def exact(sqlite_database: SqliteDatabase) -> Indexed:
-    return Indexed(sqlite_database, SqliteIndex())
+def exact(database: Database) -> Indexed:
+    return Indexed(database, index_on(database))
 
 
 @pytest.fixture(params=["in memory", "on disk"])
-def large(sqlite_database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Indexed:
+def large(database: Database, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Indexed:
     monkeypatch.setattr(wide, "CANDIDATES_PER_ARM", SMALL)
-    return Indexed(sqlite_database, WAYS[request.param]())
+    return Indexed(database, index_on(database, **WAYS[request.param]))
 
 
 def rows(pool: Pool) -> list[dict[str, Any]]:
@@ -268,8 +269,8 @@ class TestTwoProcesses:
     """Two index objects on one file stand for two servers: each caches, neither shows what is no longer there."""
 
     @pytest.mark.parametrize("way", WAYS)
-    async def test_each_sees_what_the_other_did(self, sqlite_database: SqliteDatabase, way: str) -> None:
-        here, there = Indexed(sqlite_database, WAYS[way]()), Indexed(sqlite_database, WAYS[way]())
+    async def test_each_sees_what_the_other_did(self, database: Database, way: str) -> None:
+        here, there = (Indexed(database, index_on(database, **WAYS[way])) for _ in range(2))
         await here.put(entry("lisbon", memory_id="m1"), entry("lisbon", memory_id="m2"))
         assert await here.ids() == await there.ids() == ["m1", "m2"]
 
@@ -281,10 +282,10 @@ class TestTwoProcesses:
         assert rows((await here.find()).pool) == rows((await there.find()).pool)
 
     async def test_one_that_missed_more_changes_than_are_on_record_reads_all_again(
-        self, sqlite_database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sqlite, "CHANGES_KEPT", 2)
-        here, there = (Indexed(sqlite_database, SqliteIndex(exact_rows=0)) for _ in range(2))
+        here, there = (Indexed(database, index_on(database, exact_rows=0)) for _ in range(2))
         await here.put(*(entry("lisbon", memory_id=f"m{n}") for n in range(5)))
         assert len(await here.ids()) == 5
 
@@ -293,17 +294,15 @@ class TestTwoProcesses:
 
         assert await here.ids() == ["m4"]
 
-    async def test_a_scope_that_was_forgotten_and_filled_again_starts_afresh(
-        self, sqlite_database: SqliteDatabase
-    ) -> None:
-        here, there = Indexed(sqlite_database, SqliteIndex()), Indexed(sqlite_database, SqliteIndex())
+    async def test_a_scope_that_was_forgotten_and_filled_again_starts_afresh(self, database: Database) -> None:
+        here, there = (Indexed(database, index_on(database)) for _ in range(2))
         await here.put(entry("lisbon", memory_id="old"))
         for trait in (Trait.OUTDATED, Trait.SHORT):
             await here.add_trait(trait, "old")
         assert await here.ids(scope=ANN) == ["old"]
 
         await there.remove("old")
-        await sqlite_database.write(there.index.forget_empty_scopes, ORG)
+        await database.write(there.index.forget_empty_scopes, ORG)
         await there.put(entry("lisbon", scope_key="actor:bob"))
         await there.put(entry("lisbon", memory_id="new"))
 
@@ -326,12 +325,12 @@ class TestTwoProcesses:
         for n in range(0, 30, 10):
             await asyncio.gather(*(write(i) for i in range(n, n + 10)), *(exact.find() for _ in range(10)))
 
-        fresh = Indexed(exact.db, SqliteIndex())
+        fresh = Indexed(exact.db, index_on(exact.db))
         assert rows((await exact.find()).pool) == rows((await fresh.find()).pool)
 
-    async def test_the_cache_stays_within_its_bound(self, sqlite_database: SqliteDatabase) -> None:
-        index = SqliteIndex(cache_bytes=20_000)
-        indexed = Indexed(sqlite_database, index)
+    async def test_the_cache_stays_within_its_bound(self, database: Database) -> None:
+        index = index_on(database, cache_bytes=20_000)
+        indexed = Indexed(database, index)
         for n in range(12):
             await indexed.put(*(entry("lisbon", scope_key=f"actor:{n}") for _ in range(10)))
 
@@ -346,7 +345,7 @@ class TestLargeScopes:
     @pytest.mark.parametrize("way", ["in memory", "on disk"])
     async def test_small_data_gives_the_same_rows_either_way(self, exact: Indexed, way: str) -> None:
         await exact.put(*turns([f"{topic} number {n}" for n, topic in enumerate(self.TOPICS)]))
-        large = Indexed(exact.db, WAYS[way]())
+        large = Indexed(exact.db, index_on(exact.db, **WAYS[way]))
 
         whole, candidates = await exact.find("violin"), await large.find("violin")
 
@@ -377,10 +376,10 @@ class TestLargeScopes:
         assert sorted(found.pool.positions.tolist()) == [13, 14, 15, 16, 17]
 
     async def test_the_nearest_of_many_vectors_are_found_and_exact(
-        self, sqlite_database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(in_memory, "WEIGHED_LEAST", 1_000)
-        indexed = Indexed(sqlite_database, SqliteIndex(exact_rows=0))
+        indexed = Indexed(database, index_on(database, exact_rows=0))
         vectors = np.random.default_rng(1).standard_normal((2_001, 64)).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         entries = [replace(entry("word", memory_id=f"m{n}", session_id=None), vector=vectors[n]) for n in range(2_000)]
@@ -388,7 +387,7 @@ class TestLargeScopes:
         exact = (vectors[:2_000].astype("<f2").astype(np.float32) @ vectors[2_000]).argsort()[::-1][:10]
 
         asked = IndexQuery([], [vectors[2_000]], EMBEDDER.model, 64)
-        pool = (await sqlite_database.read(indexed.index.find, ORG, ALL, asked)).pool
+        pool = (await database.read(indexed.index.find, ORG, ALL, asked)).pool
 
         at = {memory_id: place for place, memory_id in enumerate(pool.memory_ids)}
         found = [n for n in exact.tolist() if f"m{n}" in at]
@@ -406,6 +405,18 @@ class TestLargeScopes:
         fresh = Indexed(sqlite_database, SqliteIndex())
         assert rows(from_memory.pool) == rows((await fresh.find(scope=ANN)).pool)
         assert from_memory.total is None
+
+    async def test_candidates_are_taken_among_what_the_filters_leave(self, large: Indexed) -> None:
+        said = turns(["lisbon"] * 40)
+        trusted = replace(said[30], traits=int(Trait.HIGH_TRUST))
+        apart = [replace(one, position=10 * n) for n, one in enumerate([*said[:30], trusted, *said[31:]])]
+        await large.put(*apart)
+        trait = int(Trait.HIGH_TRUST)
+
+        for asked in (replace(query("lisbon"), traits=(trait, trait)), replace(query("lisbon"), allowed={"s1-31"})):
+            found = await large.db.read(large.index.find, ORG, ANN, asked)
+
+            assert found.pool.memory_ids == ["s1-31"]
 
     async def test_frequencies_count_the_whole_scope(self, large: Indexed) -> None:
         await large.put(*turns(["lisbon"] * 20 + ["porto"] * 7 + ["lisbon porto"]))
@@ -453,5 +464,6 @@ def _best(found: Found, words: str) -> str:
     return found.pool.memory_ids[hit.row]
 
 
-def _cache_of(index: SqliteIndex) -> PoolCache:
+def _cache_of(index: Index) -> PoolCache:
+    assert isinstance(index, SqliteIndex | PostgresIndex)
     return index._cache

@@ -1,14 +1,15 @@
 """The index against its own fresh start: however a pool was gathered, it equals the one loaded whole."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import hypothesis
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from sqlalchemy import Connection, create_engine
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from sqlalchemy import Connection, Engine, create_engine
 
 from memcairn.domain.pool import Trait
 from memcairn.domain.scopes import EVERYTHING
@@ -16,10 +17,13 @@ from memcairn.providers.fake import FakeEmbedder
 from memcairn.store import orgs
 from memcairn.store.index import wide
 from memcairn.store.index.analysis import analyse_query
-from memcairn.store.index.base import IndexQuery
+from memcairn.store.index.base import Index, IndexQuery
+from memcairn.store.index.postgres import PostgresIndex
 from memcairn.store.index.sqlite import SqliteIndex
 from memcairn.store.migrate import migrate
+from memcairn.store.postgres import postgres_engine
 from tests.build import NOW, ORG, entry
+from tests.postgres import empty_tables
 from tests.store.test_index import rows
 
 EMBEDDER = FakeEmbedder()
@@ -33,30 +37,54 @@ def query(words: str) -> IndexQuery:
     return IndexQuery(analyse_query(words), vectors, EMBEDDER.model, EMBEDDER.dimensions)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A database, the kind of index that belongs to it, and how it is emptied but for the org `default`."""
+
+    engine: Engine
+    index: Callable[..., Index]
+    empty: Callable[[Connection], None]
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    if request.param == "sqlite":
+        found = Place(create_engine("sqlite://"), SqliteIndex, _empty_sqlite)
+        with found.engine.begin() as connection:
+            migrate(connection)
+    else:
+        url = request.getfixturevalue("postgres_server").migrated()
+        found = Place(postgres_engine(url, begin="BEGIN", connections=2), PostgresIndex, empty_tables)
+    yield found
+    found.engine.dispose()
+
+
+def _empty_sqlite(connection: Connection) -> None:
+    for table in ("memory_words", "index_rows", "index_scopes", "index_changes", "counters", "orgs"):
+        connection.exec_driver_sql(f"DELETE FROM {table}")
+    orgs.add(connection, ORG, "Default", NOW)
+
+
 class IndexMachine(RuleBasedStateMachine):
     """Two index objects on one database; the model knows which memory is where."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Place) -> None:
         super().__init__()
-        self.engine = create_engine("sqlite://")
-        self.indexes = [SqliteIndex(), SqliteIndex()]
-        self.in_memory = SqliteIndex(exact_rows=0)
-        self.on_disk = SqliteIndex(exact_rows=0, cache_bytes=0)
+        self.place = place
+        self.indexes = [place.index(), place.index()]
+        self.in_memory = place.index(exact_rows=0)
+        self.on_disk = place.index(exact_rows=0, cache_bytes=0)
         self.stored: dict[str, tuple[str, int]] = {}
         """Scope and traits of each memory."""
         self.made = 0
-        self.write(migrate)
-        self.write(orgs.add, ORG, "Default", NOW)
-
-    def teardown(self) -> None:
-        self.engine.dispose()
+        self.write(place.empty)
 
     def write(self, fn: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        with self.engine.begin() as connection:
+        with self.place.engine.begin() as connection:
             return fn(connection, *args, **options)
 
-    def found(self, index: SqliteIndex, view: tuple[str, ...]) -> list[dict[str, Any]]:
-        with self.engine.connect() as connection:
+    def found(self, index: Index, view: tuple[str, ...]) -> list[dict[str, Any]]:
+        with self.place.engine.connect() as connection:
             found = rows(index.find(connection, ORG, view, query("lisbon bread")).pool)
         return sorted(found, key=lambda row: (str(row["session"]), row["position"], row["segment"], row["memory_id"]))
 
@@ -97,8 +125,8 @@ class IndexMachine(RuleBasedStateMachine):
 
     @rule(view=st.sampled_from(VIEWS), by=st.integers(0, 1))
     def search(self, view: tuple[str, ...], by: int) -> None:
-        expected = self.found(SqliteIndex(), view)
-        for index in (self.indexes[by], self.in_memory, self.on_disk, SqliteIndex(exact_rows=0)):
+        expected = self.found(self.place.index(), view)
+        for index in (self.indexes[by], self.in_memory, self.on_disk, self.place.index(exact_rows=0)):
             assert self.found(index, view) == expected
 
     @invariant()
@@ -114,42 +142,55 @@ class IndexMachine(RuleBasedStateMachine):
             assert {row["memory_id"]: row["traits"] for row in self.found(self.indexes[0], view)} == expected
 
 
-IndexMachine.TestCase.settings = hypothesis.settings(
-    max_examples=20, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-)
-TestIndex = IndexMachine.TestCase
+def test_whatever_happened_every_search_shows_what_is_stored(place: Place) -> None:
+    settings = hypothesis.settings(
+        max_examples=20,
+        stateful_step_count=25,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=True,
+    )
+
+    class Machine(IndexMachine):
+        def __init__(self) -> None:
+            super().__init__(place)
+
+    run_state_machine_as_test(Machine, settings=settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    connection: Connection
+    index: Callable[..., Index]
 
 
 @pytest.fixture(scope="module")
-def large() -> Any:
+def filled(place: Place) -> Iterator[Filled]:
     """A connection to a database with a few memories in two scopes, in several scripts."""
-    engine = create_engine("sqlite://")
     texts = ["Lisbon is warm", "東京に住んでいます", "наш дом", "café NEAR the sea", "AND OR NOT", "สวัสดีครับ", "👍 100%"]
-    with engine.begin() as connection:
-        migrate(connection)
-        orgs.add(connection, ORG, "Default", NOW)
+    with place.engine.begin() as connection:
+        place.empty(connection)
         orgs.add(connection, "other", "Other", NOW)
         for org, scope in ((ORG, "actor:ann"), (ORG, "actor:bob"), ("other", "actor:ann")):
             entries = [
                 entry(words, memory_id=f"{org}-{scope}-{n}", position=n, scope_key=scope)
                 for n, words in enumerate(texts)
             ]
-            SqliteIndex().put(connection, org, entries, model=EMBEDDER.model)
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
+            place.index().put(connection, org, entries, model=EMBEDDER.model)
+    with place.engine.connect() as connection:
+        yield Filled(connection, place.index)
 
 
-def _only_anns(connection: Connection, words: str) -> None:
-    for index in (SqliteIndex(exact_rows=0), SqliteIndex()):
-        pool = index.find(connection, ORG, ("actor:ann", "org"), query(words)).pool
+def _only_anns(filled: Filled, words: str) -> None:
+    for index in (filled.index(exact_rows=0), filled.index()):
+        pool = index.find(filled.connection, ORG, ("actor:ann", "org"), query(words)).pool
         assert all(memory_id.startswith(f"{ORG}-actor:ann-") for memory_id in pool.memory_ids)
 
 
 @hypothesis.settings(max_examples=150, deadline=None)
 @hypothesis.given(words=st.text(max_size=60))
-def test_any_string_is_a_legal_query_and_stays_in_its_scope(large: Connection, words: str) -> None:
-    _only_anns(large, words)
+def test_any_string_is_a_legal_query_and_stays_in_its_scope(filled: Filled, words: str) -> None:
+    _only_anns(filled, words)
 
 
 @pytest.mark.parametrize(
@@ -169,6 +210,6 @@ def test_any_string_is_a_legal_query_and_stays_in_its_scope(large: Connection, w
         wide.scope_token("actor:bob"),
     ],
 )
-def test_a_query_is_words_and_never_syntax(large: Connection, words: str) -> None:
-    _only_anns(large, words)
-    large.exec_driver_sql("SELECT count(*) FROM index_rows")
+def test_a_query_is_words_and_never_syntax(filled: Filled, words: str) -> None:
+    _only_anns(filled, words)
+    filled.connection.exec_driver_sql("SELECT count(*) FROM index_rows")

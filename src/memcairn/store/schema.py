@@ -5,69 +5,39 @@ them binds it: the schema then shards by `org_id`. Tables marked `global` in the
 (`orgs`, `api_keys`) or are the queue, which lives unsharded beside the data it belongs to.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
-    Dialect,
     Float,
     ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from memcairn.store.column_types import Document as Document
+from memcairn.store.column_types import Id
+from memcairn.store.column_types import UtcDateTime as UtcDateTime
+from memcairn.store.column_types import metadata as metadata
+from memcairn.store.index_schema import index_changes as index_changes
+from memcairn.store.index_schema import index_rows as index_rows
+from memcairn.store.index_schema import index_scopes as index_scopes
+from memcairn.store.index_schema import index_slots as index_slots
+from memcairn.store.index_schema import index_terms as index_terms
 
 GLOBAL = {"tenancy": "global"}
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC time on both databases. SQLite keeps no zone, so it is put back on the way out."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value!r} has no time zone; store times are UTC")
-        utc = value.astimezone(UTC)
-        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-# JSON and not JSONB on Postgres: an answer has its keys in the order they were sent, and 1e22 stays what it was.
-Document = JSON(none_as_null=True)
-Id = String(256)
 
 
 def _id(name: str, *, nullable: bool = False) -> Column[str]:
@@ -321,54 +291,6 @@ memory_history = Table(
     PrimaryKeyConstraint("org_id", "change_id"),
     ForeignKeyConstraint(["org_id", "memory_id"], ["memories.org_id", "memories.memory_id"], ondelete="CASCADE"),
     Index(None, "org_id", "memory_id", "change_id"),
-)
-
-# The derived search index: every row can be made again from `memories` and `events`. Row numbers grow inside an org
-# and start at `orgs.number << 40`: unique in the database, and an org's rows lie together in the word index.
-index_rows = Table(
-    "index_rows",
-    metadata,
-    _id("org_id"),
-    Column("memory_id", String(36), nullable=False),
-    Column("segment", Integer, nullable=False),
-    Column("row_number", BigInteger, nullable=False),
-    Column("scope_key", String(280), nullable=False),
-    _id("session_id", nullable=True),
-    Column("position", BigInteger),
-    Column("source", Id, nullable=False),
-    Column("speaker", Text),
-    Column("kind", String(16), nullable=False),
-    Column("type", String(64), nullable=False),
-    Column("traits", Integer, nullable=False),
-    Column("occurred_at", BigInteger, nullable=False),
-    Column("terms", LargeBinary, nullable=False),
-    Column("vector", LargeBinary),
-    Column("model", String(128)),
-    PrimaryKeyConstraint("org_id", "memory_id", "segment"),
-    UniqueConstraint("org_id", "row_number"),
-    Index(None, "org_id", "scope_key", "row_number"),
-    Index(None, "org_id", "session_id", "position"),
-)
-
-index_scopes = Table(
-    "index_scopes",
-    metadata,
-    _id("org_id"),
-    Column("scope_key", String(280), nullable=False),
-    Column("last_row", BigInteger, nullable=False),
-    Column("resets", BigInteger, nullable=False),
-    Column("row_count", BigInteger, nullable=False),
-    PrimaryKeyConstraint("org_id", "scope_key"),
-)
-
-# Which index rows went or changed, in order; `number` is the org's count of resets after it. Only the newest are kept.
-index_changes = Table(
-    "index_changes",
-    metadata,
-    _id("org_id"),
-    Column("number", BigInteger, nullable=False),
-    Column("row_number", BigInteger, nullable=False),
-    PrimaryKeyConstraint("org_id", "number"),
 )
 
 jobs = Table(

@@ -18,11 +18,12 @@ Version = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """A pool, the version of the scopes it shows, and the highest row number in it."""
+    """A pool, the version of the scopes it shows, and the highest row number in it; of each slot, where there are."""
 
     pool: Pool
     version: Version
     last_row: int
+    ends: tuple[tuple[int, int], ...] = ()
 
     @property
     def size_bytes(self) -> int:
