@@ -16,7 +16,7 @@ from memcairn.domain.errors import Invalid
 from memcairn.domain.ids import new_id
 from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.scopes import Level
-from memcairn.store import events, memories, provenance, tallies, users
+from memcairn.store import events, locks, memories, provenance, tallies, users
 from memcairn.store.provenance import Place
 from memcairn.store.provenance import SourceFilter as SourceFilter
 
@@ -93,6 +93,7 @@ def _forget_some(
     prepared: Mapping[str, Prepared],
 ) -> _Step | None:
     """One transaction; None when nothing is left."""
+    locks.reworking(connection, org_id)
     places = provenance.came_from(connection, org_id, where, after=after, limit=EVENTS_AT_ONCE)
     if not places:
         return None

@@ -12,11 +12,12 @@ from memcairn.core.deps import Deps
 from memcairn.core.indexing import prepare, reindex
 from memcairn.core.promotion import recheck_around
 from memcairn.core.trusting import hold_at
+from memcairn.domain.candidates import digest_as, value_as
 from memcairn.domain.errors import NotFound
 from memcairn.domain.events import Event, EventKind
 from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.memories import Memory, MemoryStatus
-from memcairn.store import events, locks, memories, support
+from memcairn.store import events, lineage, locks, memories, support
 from memcairn.store.memories import MemoryFilter as MemoryFilter
 
 _WORDS = frozenset({"text", "title", "tags", "metadata"})
@@ -129,7 +130,8 @@ async def update_memory(deps: Deps, principal: Principal, memory_id: str, values
         if not changed:
             return before
         now = deps.clock.now()
-        memories.change(connection, principal.org_id, memory_id, changed | {"updated_at": now})
+        compared = _compared(connection, before, str(changed["text"])) if "text" in changed else {}
+        memories.change(connection, principal.org_id, memory_id, {**changed, **compared, "updated_at": now})
         replaced = {name: _plain(getattr(before, name)) for name in changed}
         note = memories.NewChange(memory_id, "edited", "changed by hand", replaced)
         memories.note_changes(connection, principal.org_id, [note], now)
@@ -176,6 +178,15 @@ def _require(connection: Connection, org_id: str, memory_id: str) -> Memory:
     if not found:
         raise NotFound(f"There is no memory {memory_id!r}.", code="memory_not_found")
     return found[0]
+
+
+def _compared(connection: Connection, before: Memory, text: str) -> dict[str, Any]:
+    """By what a repetition finds the memory from now on: what somebody wrote, and no longer what was read."""
+    compared = {"digest": digest_as(before, text)}
+    if before.slot is None:
+        return compared
+    [known] = lineage.known_by_ids(connection, before.org_id, [before.memory_id])
+    return compared | {"value": value_as(before.text, known.value or "", text)}
 
 
 def _plain(value: Any) -> Any:

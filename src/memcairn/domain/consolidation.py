@@ -39,6 +39,8 @@ class LookupKeys:
 class Known:
     """A stored memory as consolidation sees it. `similarity`: cosine to the candidate it was fetched for, if any.
 
+    `former` are the digests of what it said before somebody changed it by hand.
+
     Superseded memories belong here too: they tell a repeated run and a late old statement from news.
     """
 
@@ -56,6 +58,7 @@ class Known:
     source_event_ids: Sequence[str] = ()
     similarity: float | None = None
     trust: Trust = Trust.NORMAL
+    former: frozenset[str] = frozenset()
 
     @property
     def slot_key(self) -> str | None:
@@ -149,6 +152,11 @@ class _Beliefs:
     def of_digest(self, digest: str) -> list[Known]:
         return [each for each in self._by_id.values() if each.digest == digest]
 
+    def rewritten(self, candidate: Candidate) -> bool:
+        """Whether a person has already put something else in the place of what this event says here."""
+        known = self._by_id.values()
+        return any(candidate.digest in each.former and candidate.event_id in each.source_event_ids for each in known)
+
     def of_slot(self, key: str | None) -> list[Known]:
         return [each for each in self._by_id.values() if key is not None and each.slot_key == key]
 
@@ -201,6 +209,8 @@ def _decide(candidate: Candidate, beliefs: _Beliefs, new_id: Callable[[], str]) 
     in_slot = beliefs.of_slot(candidate.slot_key)
     if any(candidate.event_id in each.source_event_ids for each in (*same, *_of_value(in_slot, candidate))):
         return Drop(candidate, "this event is already a source of it")
+    if beliefs.rewritten(candidate):
+        return Drop(candidate, "what was read from this event here was changed by hand")
     if candidate.slot is not None:
         return _decide_slot(candidate, in_slot, beliefs, new_id)
     repeated = [each for each in same if beliefs.holds(each)] or _nearly_same(candidate, beliefs)

@@ -8,7 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from memcairn.domain.candidates import MESSAGE, NEGATED, Candidate, digest_of, normalised_value
+from memcairn.domain.candidates import (
+    MESSAGE,
+    NEGATED,
+    Candidate,
+    message_digest,
+    normalised_value,
+    statement_digest,
+)
 from memcairn.domain.dates import DateMention, find_dates
 from memcairn.domain.entities import find_entities
 from memcairn.domain.events import Event, EventKind
@@ -65,8 +72,7 @@ def extract(event: Event) -> list[Candidate]:
 
 def _message(source: _Source) -> Candidate:
     event = source.event
-    # What was said on another day or in another conversation is another episode, however equal the words.
-    digest = digest_of(source.text, event.speaker, MESSAGE, event.session_id, event.occurred_at.date().isoformat())
+    digest = message_digest(source.text, event.speaker, event.session_id, event.occurred_at.date())
     return Candidate(
         event_id=event.event_id,
         session_id=event.session_id,
@@ -155,8 +161,6 @@ def _candidate(finding: _Finding, source: _Source, book: RuleBook) -> Candidate 
     text = _third_person_text(rule, fields) or f"{event.speaker}: {_SPACES.sub(' ', sentence.text)}"
     slot = _slot(rule, fields, book)
     kind = _KINDS.get(rule.type, MemoryKind.SEMANTIC)
-    # An event is told of a day; a fact told on two days is one fact.
-    day = (event.occurred_at.date().isoformat(),) if kind is MemoryKind.EPISODIC else ()
     return Candidate(
         event_id=event.event_id,
         session_id=event.session_id,
@@ -167,7 +171,7 @@ def _candidate(finding: _Finding, source: _Source, book: RuleBook) -> Candidate 
         speaker=event.speaker,
         confidence=rule.confidence,
         observed_at=event.occurred_at,
-        digest=digest_of(text, event.speaker, rule.type, *day),
+        digest=statement_digest(text, event.speaker, kind, rule.type, event.occurred_at.date()),
         slot=slot,
         value=_value(rule, fields) if slot else None,
         title=_title(rule, slot),

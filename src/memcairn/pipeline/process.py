@@ -6,7 +6,7 @@ the index, the status of the events and the end of the jobs; running it again ch
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -15,14 +15,14 @@ from sqlalchemy import Connection
 from memcairn.core import promotion
 from memcairn.core.deps import Deps
 from memcairn.core.indexing import Prepared, prepare_now
-from memcairn.domain.candidates import Candidate
-from memcairn.domain.consolidation import Add, Decision, Known, Strengthen, consolidate, lookup_keys
+from memcairn.domain.candidates import Candidate, digest_as
+from memcairn.domain.consolidation import Add, Decision, Known, LookupKeys, Strengthen, consolidate, lookup_keys
 from memcairn.domain.events import Event, EventStatus
 from memcairn.domain.extraction import extract
 from memcairn.domain.ids import new_id
 from memcairn.domain.jobs import MAX_ERROR_CHARS, Job
 from memcairn.pipeline import effects
-from memcairn.store import events, jobs, locks, memories
+from memcairn.store import events, jobs, lineage, locks, memories
 from memcairn.store.memories import KnownMemory
 
 
@@ -102,8 +102,9 @@ def _remember(connection: Connection, deps: Deps, heard: Sequence[Heard], now: d
         scope.key,
         digests=list(dict.fromkeys(key.digest for key in keys)),
         slots=list(dict.fromkeys(key.slot_key for key in keys if key.slot_key is not None)),
+        event_ids=list(dict.fromkeys(key.event_id for key in keys)),
     )
-    decisions = consolidate(candidates, [_known(each) for each in known], now, new_id=new_id)
+    decisions = consolidate(candidates, _as_known(connection, org_id, known, keys), now, new_id=new_id)
     work = effects.Effects(connection, deps, org_id, now)
     prepared = [one for each in heard for one in each.prepared]
     spoken_in = [each.event for each in heard for _ in each.candidates]
@@ -139,6 +140,20 @@ def _grouped(heard: Sequence[Heard], key: Callable[[Heard], str]) -> Iterable[tu
     for each in heard:
         groups.setdefault(key(each), []).append(each)
     return groups.items()
+
+
+def _as_known(
+    connection: Connection, org_id: str, known: Sequence[KnownMemory], keys: Sequence[LookupKeys]
+) -> list[Known]:
+    """Only memories that were read from these events before are asked for what they said then: hardly ever any."""
+    event_ids = {key.event_id for key in keys}
+    found = []
+    for each in known:
+        memory = each.memory
+        again = not event_ids.isdisjoint(memory.source_event_ids)
+        texts = lineage.former_texts(connection, org_id, memory.memory_id) if again else []
+        found.append(replace(_known(each), former=frozenset(digest_as(memory, text) for text in texts)))
+    return found
 
 
 def _known(known: KnownMemory) -> Known:

@@ -100,6 +100,12 @@ def edited_fields(connection: Connection, org_id: str, memory_id: str) -> set[st
     return {name for before in edits for name in before or ()}
 
 
+def former_texts(connection: Connection, org_id: str, memory_id: str) -> list[str]:
+    """What a memory said before it was changed by hand, oldest first."""
+    edits = [each.before or {} for each in memories.history(connection, org_id, memory_id) if each.change == "edited"]
+    return [str(before["text"]) for before in edits if "text" in before]
+
+
 def forget_former_values(connection: Connection, org_id: str, memory_id: str) -> None:
     """Keep the lines of a memory's history, without the values they replaced."""
     statement = update(memory_history).where(memory_history.c.org_id == org_id, memory_history.c.memory_id == memory_id)

@@ -214,11 +214,25 @@ def verbatim_of(connection: Connection, org_id: str, event_ids: Sequence[str]) -
 
 
 def known(
-    connection: Connection, org_id: str, scope_key: str, *, digests: Sequence[str], slots: Sequence[str]
+    connection: Connection,
+    org_id: str,
+    scope_key: str,
+    *,
+    digests: Sequence[str],
+    slots: Sequence[str],
+    event_ids: Sequence[str] = (),
 ) -> list[KnownMemory]:
-    """Live memories of a scope, of any status, that say the same (by digest) or fill the same slot, oldest first."""
+    """Live memories of a scope, of any status, oldest first.
+
+    Those that say the same (by digest), fill the same slot, or were read from one of these events before.
+    """
+    read_before = ids_by_sources(connection, org_id, event_ids)
     rows: dict[str, Row[*tuple[Any, ...]]] = {}
-    for column, wanted in ((memories.c.digest, digests), (memories.c.slot_key, slots)):
+    for column, wanted in (
+        (memories.c.digest, digests),
+        (memories.c.slot_key, slots),
+        (memories.c.memory_id, read_before),
+    ):
         for chunk in chunks(wanted):
             statement = select(memories).where(
                 memories.c.org_id == org_id,
