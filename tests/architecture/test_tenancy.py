@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -40,7 +41,9 @@ from memcairn.domain.memories import Memory
 from memcairn.domain.usage import Dimension
 from memcairn.pipeline.worker import Worker
 from memcairn.store.database import SqliteDatabase
+from memcairn.store.index.postgres import PostgresIndex
 from memcairn.store.memories import MemoryFilter
+from memcairn.store.postgres import PostgresDatabase
 from memcairn.store.schema import metadata
 from tests.build import ORG, make
 
@@ -157,6 +160,24 @@ async def test_every_statement_says_whose_rows_it_means(
         await _file(deps, principal)
         await _organise(deps, principal)
         await _clean_up(deps, principal)
+
+    assert recorder.unbound == []
+    assert recorder.unshardable == []
+    assert recorder.touched >= EXERCISED
+
+
+@pytest.mark.anyio
+@pytest.mark.postgres
+async def test_every_statement_on_postgres_says_it_too(
+    postgres_database: PostgresDatabase, deps: Deps, principal: Principal
+) -> None:
+    there = replace(deps, db=postgres_database, index=PostgresIndex())
+    with recorded(postgres_database._writer_engine, postgres_database._reader_engine) as recorder:
+        await _remember(there, principal)
+        await _converse(there, principal)
+        await _file(there, principal)
+        await _organise(there, principal)
+        await _clean_up(there, principal)
 
     assert recorder.unbound == []
     assert recorder.unshardable == []

@@ -15,12 +15,15 @@ from memcairn.core.reindexing import reindex_org
 from memcairn.domain.errors import Conflict
 from memcairn.domain.keys import Principal
 from memcairn.store import copy_progress, rows
-from memcairn.store.database import SqliteDatabase
+from memcairn.store.database import Database, SqliteDatabase
+from memcairn.store.index.postgres import PostgresIndex
 from memcairn.store.index.sqlite import SqliteIndex
 from memcairn.store.migrate import migrate
+from memcairn.store.postgres import PostgresDatabase
 from memcairn.store.schema import metadata
 from tests.build import ORG
 from tests.core.full_org import answers, fill
+from tests.postgres import PostgresServer
 
 NAME = "sqlite:///somewhere/memory.db"
 
@@ -37,11 +40,17 @@ async def filled(deps: Deps, principal: Principal) -> Deps:
     return deps
 
 
-@pytest.fixture
-async def target(deps: Deps, tmp_path: Path) -> AsyncIterator[Deps]:
-    """An empty database."""
-    database = SqliteDatabase(tmp_path / "copy.db")
-    yield replace(deps, db=database, index=SqliteIndex())
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def target(request: pytest.FixtureRequest, deps: Deps, tmp_path: Path) -> AsyncIterator[Deps]:
+    """An empty database of either kind."""
+    database: Database
+    if request.param == "sqlite":
+        database = SqliteDatabase(tmp_path / "copy.db")
+        yield replace(deps, db=database, index=SqliteIndex())
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        database = PostgresDatabase(server.empty())
+        yield replace(deps, db=database, index=PostgresIndex())
     await database.close()
 
 

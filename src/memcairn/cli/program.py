@@ -16,6 +16,7 @@ from memcairn.cli import (
     forget,
     keys,
     migrate,
+    move,
     orgs,
     purge,
     reindex,
@@ -45,6 +46,7 @@ app.command("forget")(forget.forget)
 app.command("purge")(purge.purge)
 app.command("export")(transfer.export)
 app.command("import")(transfer.import_)
+app.command("migrate-db")(move.migrate_db)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("migrate")(migrate.migrate)
