@@ -23,12 +23,15 @@ import numpy as np
 import wordllama
 from numpy.typing import NDArray
 
+from memcairn.core.kin import kin_of
 from memcairn.domain.events import EventKind
 from memcairn.domain.pool import Pool
 from memcairn.domain.query import understand
 from memcairn.domain.ranking import WITNESSES, chance_level, rank, second_look
 from memcairn.domain.signals import Evidence, RankQuery, gather
 from memcairn.domain.weights import SIGNALS, Calibration, Logit, Weights
+from memcairn.providers.static import StaticEmbedder
+from memcairn.providers.thesaurus import StaticThesaurus
 from memcairn.store.index.analysis import analyse, analyse_query, segments, term_ids, traits_of
 
 Floats = NDArray[np.float32]
@@ -39,6 +42,7 @@ MAX_CHARS = 32_000
 
 START = {
     "words": 0.75, "words_near": 0.2, "words_around": 0.4,
+    "kin": 0.15, "kin_near": 0.1,
     "meaning": 0.5, "meaning_whole": 0.1, "meaning_near": 0.15, "meaning_around": 0.2,
     "speaker": 0.8, "date": 0.4, "afterwards": 0.1, "latest": 0.1, "told": 0.3, "people": 0.5, "standing": 0.2,
     "asks": -0.15, "short": -0.15, "dated": 0.05, "personal": 0.05, "remark": -0.05, "head": 0.15, "opening": 0.15,
@@ -137,6 +141,11 @@ def embedder() -> Any:
     return wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
 
 
+@cache
+def thesaurus() -> StaticThesaurus:
+    return StaticThesaurus(StaticEmbedder())
+
+
 def questions_of(folder: Path) -> Iterator[Question]:
     """A question is asked when it says it was, or else when the conversation ended."""
     tenants: dict[str, list[dict[str, Any]]] = {}
@@ -195,6 +204,7 @@ def query_of(text: str, asked_at: int, pool: Pool) -> RankQuery:
     terms = analyse_query(text, drop=(*found.name_words, *found.time_words))
     return RankQuery(
         terms=[term_ids(term.alternatives) for term in terms],
+        kin=[kin_of(thesaurus(), term) for term in terms],
         vector=np.asarray(embedder().embed([found.spoken], norm=True), dtype=np.float32)[0],
         understanding=found,
     )

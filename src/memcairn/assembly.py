@@ -15,8 +15,9 @@ from memcairn.domain.tokens import estimate_tokens
 from memcairn.domain.usage import Dimension
 from memcairn.observability.metrics import Metrics
 from memcairn.providers.absent import AbsentEmbedder
+from memcairn.providers.base import NoThesaurus
 from memcairn.providers.tokenizer import tokenizer_counter
-from memcairn.provision import make_embedder
+from memcairn.provision import make_embedder, make_thesaurus
 from memcairn.settings import Settings
 from memcairn.store.database import SqliteDatabase
 from memcairn.store.index.sqlite import SqliteIndex
@@ -39,6 +40,7 @@ async def opened(settings: Settings, *, embeds: bool = True) -> AsyncIterator[De
             db=db,
             index=SqliteIndex(cache_bytes=settings.cache_mb * 1024 * 1024),
             embedder=await asyncio.to_thread(make_embedder, settings, metrics) if embeds else AbsentEmbedder(),
+            thesaurus=await asyncio.to_thread(make_thesaurus) if embeds else NoThesaurus(),
             clock=SystemClock(),
             metrics=metrics,
             count_tokens=estimate_tokens if settings.tokenizer is None else tokenizer_counter(settings.tokenizer),

@@ -9,6 +9,7 @@ from memcairn.providers.base import Embedder
 from memcairn.providers.fastembed_embedder import fastembed_embedder
 from memcairn.providers.openai_embedder import Endpoint, openai_embedder
 from memcairn.providers.static import StaticEmbedder
+from memcairn.providers.thesaurus import StaticThesaurus
 from memcairn.settings import Settings
 
 EMBEDDERS = "static, fastembed:<model or folder>, openai:<model>"
@@ -57,3 +58,9 @@ def _counted(call: str, metrics: Metrics | None) -> Callable[[float, bool], None
 def _static_embedder() -> StaticEmbedder:
     """One for the process: its word vectors take 0.2 s to read and 30 MB to hold, and never change."""
     return StaticEmbedder()
+
+
+@functools.cache
+def make_thesaurus() -> StaticThesaurus:
+    """One for the process, whatever embeds: 10 MB, and it remembers the words asked for."""
+    return StaticThesaurus(_static_embedder())

@@ -167,6 +167,7 @@ def test_search_sends_only_what_was_asked_for(colour: Colour) -> None:
         "query": "where does Ann live?",
         "limit": 10,
         "threshold": 0.0,
+        "diverse": True,
         "include_source_events": False,
         "explain": False,
     }
@@ -188,6 +189,7 @@ def test_search_sends_every_option(colour: Colour) -> None:
         "asked_at": MOMENT,
         "limit": 3,
         "threshold": 0.4,
+        "diverse": False,
         "include_source_events": True,
         "explain": True,
     }

@@ -128,6 +128,7 @@ PATH = "/v1/collections/field-notes"
                 "query": "heron",
                 "limit": 10,
                 "threshold": 0.0,
+                "diverse": True,
                 "metadata": {"jsonpath": "$.n"},
                 "include_source_events": False,
                 "explain": False,

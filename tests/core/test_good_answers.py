@@ -16,6 +16,7 @@ from memcairn.domain.events import EventKind, NewEvent
 from memcairn.domain.keys import Principal
 from memcairn.domain.memories import Memory
 from memcairn.providers.static import StaticEmbedder
+from memcairn.providers.thesaurus import StaticThesaurus
 from memcairn.store import memories
 from tests.build import NOW, ORG, at, make
 from tests.core.talk import process
@@ -260,7 +261,7 @@ TALKS = (
 async def test_what_was_said_answers_first_and_good_and_nothing_else_seems_to(
     deps: Deps, principal: Principal, talk: Talk
 ) -> None:
-    deps = replace(deps, embedder=static_embedder())
+    deps = replace(deps, embedder=static_embedder(), thesaurus=static_thesaurus())
     await hear(deps, principal, talk.sessions)
 
     for question, words in talk.answers.items():
@@ -278,7 +279,7 @@ async def test_what_was_said_answers_first_and_good_and_nothing_else_seems_to(
 async def test_the_outdated_words_stay_reachable_behind_what_holds(
     deps: Deps, principal: Principal, question: str
 ) -> None:
-    deps = replace(deps, embedder=static_embedder())
+    deps = replace(deps, embedder=static_embedder(), thesaurus=static_thesaurus())
     await hear(deps, principal, [["Gil: I live in Malmo."], ["Gil: I moved to Seville last week!"]])
 
     found = [text_of(hit) for hit in await ask(deps, principal, question)]
@@ -303,6 +304,11 @@ async def test_a_faded_memory_hides_no_living_one_of_the_same_words(deps: Deps, 
 @cache
 def static_embedder() -> StaticEmbedder:
     return StaticEmbedder()
+
+
+@cache
+def static_thesaurus() -> StaticThesaurus:
+    return StaticThesaurus(static_embedder())
 
 
 async def hear(deps: Deps, principal: Principal, sessions: Sequence[Sequence[str]]) -> None:

@@ -1,6 +1,8 @@
 """Search over an index filled by hand: filters take away what they name, scope and deletion decide what is seen."""
 
+import string
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +21,7 @@ from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.memories import Memory, MemoryKind, MemoryStatus
 from memcairn.domain.scopes import Level, Scope, actor_scope
 from memcairn.store import events, memories, orgs
+from memcairn.store.index.sqlite import SqliteIndex
 from memcairn.store.memories import MemoryRow
 from tests.build import NOW, ORG, at, make
 
@@ -117,6 +120,19 @@ class TestFilters:
 
         assert [hit.score for hit in found] == [hit.score for hit in every if hit.score >= middle]
         assert await hits(deps, principal, threshold=1.0) == []
+
+    async def test_copies_let_others_pass_unless_the_plain_order_is_asked_for(
+        self, deps: Deps, principal: Principal
+    ) -> None:
+        copies = [f"Always book the hotel in Lisbon through agency number nine, {word}" for word in "abcdefgh"]
+        await store(deps, *(make(Memory, text=words) for words in copies))
+        await store(deps, make(Memory, memory_id="other", text="The hotel was far from the river."))
+
+        diverse = await hits(deps, principal, "Which hotel in Lisbon?", limit=4)
+        plain = await hits(deps, principal, "Which hotel in Lisbon?", limit=4, diverse=False)
+
+        assert "other" in names(diverse)
+        assert "other" not in names(plain)
 
     async def test_explanations_come_when_asked_for(self, deps: Deps, principal: Principal) -> None:
         await store(deps, make(Memory, text="Lisbon"))
@@ -256,3 +272,43 @@ async def test_any_string_is_a_legal_query(deps: Deps, principal: Principal, tex
     await ingest(deps, principal, said("Lisbon again"))
 
     assert len(await hits(deps, principal, text)) <= 2
+
+
+OPERATORS = (
+    "AND",
+    "OR",
+    "NOT",
+    "NEAR",
+    "NEAR(a b, 2)",
+    "lisbon AND",
+    "^lisbon",
+    "lis*",
+    "words:lisbon",
+    "{a b}:c",
+    "-x",
+)
+
+
+@pytest.mark.parametrize("exact_rows", [1_000, 0], ids=["ranked whole", "by candidates"])
+async def test_no_sign_and_no_operator_is_read_as_a_query_language(
+    deps: Deps, principal: Principal, exact_rows: int
+) -> None:
+    deps = replace(deps, index=SqliteIndex(exact_rows=exact_rows))
+    await store(deps, make(Memory, memory_id="lisbon", text="Lisbon"), make(Memory, memory_id="other", text="Rain"))
+
+    for sign in string.printable:
+        found = await hits(deps, principal, f"{sign} lisbon {sign}", limit=1)
+        assert names(found) == ["lisbon"], sign
+        await hits(deps, principal, sign)
+    for text in (*OPERATORS, " ".join(f"term{number}" for number in range(10_000))):
+        assert len(await hits(deps, principal, text)) <= 2
+
+
+@pytest.mark.parametrize("exact_rows", [1_000, 0], ids=["ranked whole", "by candidates"])
+async def test_operators_are_words_like_any_other(deps: Deps, principal: Principal, exact_rows: int) -> None:
+    deps = replace(deps, index=SqliteIndex(exact_rows=exact_rows))
+    await store(
+        deps, make(Memory, memory_id="near", text="near miss"), make(Memory, memory_id="other", text="a wide berth")
+    )
+
+    assert names(await hits(deps, principal, 'NEAR("miss", 3)', limit=1)) == ["near"]

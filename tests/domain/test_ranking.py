@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from memcairn.domain.errors import Invalid
-from memcairn.domain.lexical import Frequencies
+from memcairn.domain.lexical import Frequencies, Kin
 from memcairn.domain.pool import Pool, Trait
 from memcairn.domain.query import Shape, Understanding, Window
 from memcairn.domain.ranking import MAX_SCORE, Ranked, RankQuery, rank
@@ -145,6 +145,38 @@ def test_meaning_finds_what_words_do_not() -> None:
     assert hits[0].row == 3
     assert hits[0].similarity == pytest.approx(1)
     assert hits[1].similarity == 0
+
+
+def test_a_word_of_like_meaning_is_evidence_in_a_row_and_beside_it() -> None:
+    pool = pool_of([*FILLER, Row("our physician retires", session=8), Row("what a pity", session=8)])
+    near = Kin(term_ids(analyse("physician")), np.array([0.6], dtype=np.float32))
+    query = replace(asking("doctor"), kin=[near])
+
+    found, beside = rank(pool, query, only("kin"), explain=True), rank(pool, query, only("kin_near"))
+
+    assert found[0].row == 3
+    assert found[0].explanation is not None
+    assert found[0].explanation.arms["kin"].rank == 1
+    assert set(order(beside)[:2]) == {3, 4}
+    assert order(rank(pool, asking("doctor"), only("kin"))) == [0, 1, 2, 3, 4]
+
+
+def test_a_row_that_holds_the_word_itself_gains_nothing_by_its_kin() -> None:
+    pool = pool_of([Row("the doctor is a physician"), Row("a physician", session=1), *FILLER])
+    query = replace(asking("doctor"), kin=[Kin(term_ids(["physician"]), np.array([0.6], dtype=np.float32))])
+
+    assert order(rank(pool, query, only("kin")))[0] == 1
+
+
+def test_a_word_that_is_kin_to_two_terms_counts_for_both() -> None:
+    pool = pool_of([Row("the clinic"), Row("the nurse", session=1), *FILLER])
+    likeness = np.array([0.5, 0.5], dtype=np.float32)
+    both, one = term_ids(["clinic", "hospital"]), term_ids(["clinic", "nurs"])
+    query = replace(asking("doctor medicine"), kin=[Kin(both, likeness), Kin(one, likeness)])
+
+    hits = rank(pool, query, only("kin"), explain=True)
+
+    assert [hit.explanation.arms["kin"].value for hit in hits[:2] if hit.explanation] == pytest.approx([1.0, 0.5])
 
 
 def test_a_row_without_a_vector_takes_part_by_its_words() -> None:

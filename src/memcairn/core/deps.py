@@ -11,7 +11,7 @@ from memcairn.domain.summaries import WINDOW
 from memcairn.domain.tokens import TokenCounter, estimate_tokens
 from memcairn.domain.weights import Weights
 from memcairn.observability.metrics import Metrics
-from memcairn.providers.base import Embedder, Summariser
+from memcairn.providers.base import Embedder, NoThesaurus, Summariser, Thesaurus
 from memcairn.providers.extractive import ExtractiveSummariser
 from memcairn.store.database import Database
 from memcairn.store.index.base import Index
@@ -52,6 +52,7 @@ class Deps:
     clock: Clock
     metrics: Metrics
     weights: Weights = field(default_factory=Weights.default)
+    thesaurus: Thesaurus = field(default_factory=NoThesaurus)
     wakeup: Wakeup = field(default_factory=Wakeup)
     count_tokens: TokenCounter = estimate_tokens
     """Blocking when it is not `estimate_tokens`; `core.counting` asks it from the event loop."""

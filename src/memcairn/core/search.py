@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from memcairn.core.deps import Deps
+from memcairn.core.kin import kin_of
 from memcairn.core.pending import Pending, load_pending
 from memcairn.core.questions import question_vector
 from memcairn.core.recall import Recalls
@@ -63,6 +64,8 @@ class SearchQuery:
     include_source_events: bool = False
     include_pending: bool = True
     """Whether raw text that is not processed yet may be a hit."""
+    diverse: bool = True
+    """Whether texts alike stand back and near ties are spread; without, the order is that of the plain sums."""
     explain: bool = False
 
     @property
@@ -174,6 +177,7 @@ def _rank(deps: Deps, query: SearchQuery, candidates: Candidates) -> tuple[list[
         deps.weights,
         limit=query.limit + SPARE_HITS,
         mask=mask_of(pool, query, candidates),
+        varied=query.diverse,
         explain=query.explain,
     )
     if query.explain:
@@ -195,6 +199,7 @@ def rank_query_of(deps: Deps, query: SearchQuery, pool: Pool, candidates: Candid
     terms = analyse_query(query.text, drop=(*understanding.name_words, *understanding.time_words))
     rank_query = RankQuery(
         terms=[term_ids(term.alternatives) for term in terms],
+        kin=[kin_of(deps.thesaurus, term) for term in terms],
         vector=vector,
         understanding=understanding,
         frequencies=_frequencies(candidates.found, terms),

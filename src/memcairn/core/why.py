@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -88,8 +88,9 @@ async def why(deps: Deps, principal: Principal, query: SearchQuery, memory_id: s
     pool, was_candidate = await _pool_with(deps, memory, looked.candidates)
     stands, explanation = await asyncio.to_thread(_standing, deps, query, pool, looked.candidates, memory_id=memory_id)
     at = next((at for at, hit in enumerate(looked.hits, 1) if hit.memory and hit.memory.memory_id == memory_id), None)
-    place = Place(at or stands.place, stands.hit.score, stands.hit.similarity, explanation)
+    place = Place(stands.place, stands.hit.score, stands.hit.similarity, explanation)
     if at is not None:
+        place = replace(place, number=at, score=looked.hits[at - 1].score)
         return Why(memory_id, found=True, losses=[], place=place, shown_by=None)
     passes = await deps.db.read(_passes_metadata, query, memory)
     losses = [*_ended(memory, query, deps.clock.now()), *_filtered(memory, query, passes_metadata=passes)]
@@ -155,7 +156,8 @@ def _standing(
     deps: Deps, query: SearchQuery, pool: Pool, candidates: Candidates, *, memory_id: str
 ) -> tuple[Standing, Explanation]:
     rank_query, words = rank_query_of(deps, query, pool, candidates)
-    stands = standing(pool, rank_query, deps.weights, memory_id, mask=mask_of(pool, query, candidates))
+    mask = mask_of(pool, query, candidates)
+    stands = standing(pool, rank_query, deps.weights, memory_id, mask=mask, varied=query.diverse)
     if stands is None or stands.hit.explanation is None:
         raise LookupError(f"{memory_id} is in the pool and has no place in it")
     return stands, stands.hit.explanation.told(words)

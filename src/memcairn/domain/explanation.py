@@ -24,6 +24,8 @@ class Explanation:
     """The part of the question's words, weighed by rarity, that stands in the row itself; 0..1."""
     held: Sequence[int] = ()
     """Which terms of the query stand in the row itself, by their place in it."""
+    stands_back: bool = False
+    """It says nearly the same as a hit before it, and lets others pass."""
     reasons: Sequence[str] = ()
     """One sentence for each thing that counts, with what it adds to the sum or takes from it; the weightiest first."""
 
@@ -62,6 +64,8 @@ _ARMS = {
     "words": "its words",
     "words_near": "its words and those of the turns beside it",
     "words_around": "its words and those up to two turns away",
+    "kin": "words of it that mean something like those asked for",
+    "kin_near": "such words in it and the turns beside it",
     "meaning": "its meaning",
     "meaning_whole": "the meaning of its whole turn",
     "meaning_near": "the meaning of it and the turns beside it",
@@ -77,4 +81,6 @@ def _reasons(explanation: Explanation, words: Sequence[str]) -> list[str]:
     ]
     told += [(worth, _FACTORS.get(name, name)) for name, worth in explanation.factors.items() if worth]
     found = [f"holds {', '.join(words[at] for at in explanation.held)}"] if explanation.held else []
+    if explanation.stands_back:
+        found.append("nearly the same as a hit before it, so it stands behind the others")
     return found + [f"{why} ({worth:+.3f})" for worth, why in sorted(told, key=lambda each: -abs(each[0]))]

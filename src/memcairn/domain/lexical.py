@@ -54,6 +54,14 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
+class Kin:
+    """Terms that mean something like a term of the query, and how near each is: 0..1."""
+
+    ids: TermIds
+    likeness: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class Frequencies:
     """In how many of the `total` texts of a scope each query term stands, when the pool holds only a part of them."""
 
@@ -73,6 +81,21 @@ def count_words(pool: Pool, terms: Sequence[TermIds], frequencies: Frequencies |
         rarest = np.argsort(df, kind="stable")[:MAX_TERMS]
         counts, df = counts[rarest], df[rarest]
     return Words(counts, _idf(df, total), _idf(df, total + SMALL_POOL))
+
+
+def count_kin(pool: Pool, kin: Sequence[Kin], words: Words) -> Floats:
+    """Terms x rows: the likeness of the nearest kin a row holds of a term, 0 where it holds the term itself."""
+    nearest = np.zeros_like(words.counts)
+    wanted, which = np.unique(np.concatenate([each.ids for each in kin]), return_inverse=True)
+    if not len(wanted):
+        return nearest
+    likeness = np.zeros((len(wanted), len(kin)), dtype=np.float32)
+    term_of = np.repeat(np.arange(len(kin)), [len(each.ids) for each in kin])
+    np.maximum.at(likeness, (which, term_of), np.concatenate([each.likeness for each in kin]))
+    at, rows = _places(pool, wanted)
+    np.maximum.at(nearest.T, rows, likeness[at])
+    nearest[words.counts > 0] = 0
+    return nearest
 
 
 def bm25(words: Words, counts: Floats, lengths: Floats, saturation: Saturation) -> Floats:
@@ -95,6 +118,14 @@ def _occurrences(pool: Pool, terms: Sequence[TermIds]) -> Floats:
     wanted, term_of = wanted[order], term_of[order]
     if not len(wanted):
         return np.zeros((len(terms), len(pool)), dtype=np.float32)
+    at, rows = _places(pool, wanted)
+    cells = np.bincount(term_of[at] * len(pool) + rows, minlength=len(terms) * len(pool))
+    counts: Floats = cells.reshape(len(terms), len(pool)).astype(np.float32)
+    return counts
+
+
+def _places(pool: Pool, wanted: TermIds) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where words of `wanted` (sorted) stand in the pool: for each place the first of them that it is, and its row."""
     # A table over the low bits passes over nearly all words of the pool at the cost of one lookup each.
     table = np.zeros(1 << _TABLE_BITS, dtype=np.bool_)
     table[wanted & _TABLE_MASK] = True
@@ -102,7 +133,4 @@ def _occurrences(pool: Pool, terms: Sequence[TermIds]) -> Floats:
     found = pool.term_ids[places]
     at = np.minimum(np.searchsorted(wanted, found), len(wanted) - 1)
     real = wanted[at] == found
-    rows = np.searchsorted(pool.offsets, places[real], side="right") - 1
-    cells = np.bincount(term_of[at[real]] * len(pool) + rows, minlength=len(terms) * len(pool))
-    counts: Floats = cells.reshape(len(terms), len(pool)).astype(np.float32)
-    return counts
+    return at[real], np.searchsorted(pool.offsets, places[real], side="right") - 1

@@ -6,7 +6,7 @@ returned still give context to their neighbours.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -16,6 +16,7 @@ from memcairn.domain.pool import Pool
 from memcairn.domain.signals import ARMS, Evidence, gather
 from memcairn.domain.signals import RankQuery as RankQuery
 from memcairn.domain.turns import Bools, Floats, Ints
+from memcairn.domain.variety import Shown
 from memcairn.domain.weights import Calibration, Weights
 
 MAX_SCORE = 0.989
@@ -63,26 +64,36 @@ def rank(
     *,
     limit: int = 10,
     mask: Bools | None = None,
+    varied: bool = True,
     explain: bool = False,
 ) -> list[Ranked]:
     """The best rows first, at most `limit`, only where `mask` (one bool per row) allows.
 
     Each memory and each source event comes once, through its best row; texts of the same words by the same speaker
-    come once. Rows are never dropped for a low score: fewer than `limit` come back only when there are no more.
+    come once; unless `varied` is off, texts alike stand back (`domain.variety`). Rows are never dropped for a low
+    score: fewer than `limit` come back only when there are no more.
     """
     if not len(pool) or limit < 1:
         return []
     evidence = gather(pool, query, weights)
     fused = fuse(evidence, weights)
-    rows = list(islice(_Distinct(pool, _best_first(fused, mask, limit)), limit))
+    shown = Shown(pool, _best_first(fused, mask, limit), fused, varied=varied)
+    rows = list(islice(shown, limit))
     if not rows:
         return []
     sums = _Sums(pool, query, weights, evidence, fused, mask)
-    return sums.hits(rows, witnesses=rows, explain=explain)
+    hits = sums.hits(rows, witnesses=rows, explain=explain)
+    return [replace(hit, explanation=_with_alike(hit, shown)) for hit in hits] if explain else hits
 
 
 def standing(
-    pool: Pool, query: RankQuery, weights: Weights, memory_id: str, *, mask: Bools | None = None
+    pool: Pool,
+    query: RankQuery,
+    weights: Weights,
+    memory_id: str,
+    *,
+    mask: Bools | None = None,
+    varied: bool = True,
 ) -> Standing | None:
     """Where a memory stands through its best row, explained; None if the pool does not hold it.
 
@@ -96,13 +107,16 @@ def standing(
     row = int(np.flatnonzero(its_rows)[fused[its_rows].argmax()])
     seen = None if mask is None else mask | its_rows
     sums = _Sums(pool, query, weights, evidence, fused, seen)
-    found = list(islice(_Distinct(pool, _best_first(fused, mask, WITNESSES)), WITNESSES)) or [row]
-    [hit] = sums.hits([row], witnesses=found, explain=True)
-    hits = _Distinct(pool, _best_first(fused, seen, len(pool)))
-    for place, shown in enumerate(hits, start=1):
-        if its_rows[shown]:
-            return Standing(hit, place)
-    return Standing(hit, None, hits.shown_by[row])
+    first = Shown(pool, _best_first(fused, mask, WITNESSES), fused, varied=varied)
+    [hit] = sums.hits([row], witnesses=list(islice(first, WITNESSES)) or [row], explain=True)
+    shown = Shown(pool, _best_first(fused, seen, len(pool)), fused, varied=varied)
+    place = next((place for place, each in enumerate(shown, start=1) if its_rows[each]), None)
+    hit = replace(hit, explanation=_with_alike(hit, shown))
+    return Standing(hit, place, None if place is not None else shown.shown_by[row])
+
+
+def _with_alike(hit: Ranked, shown: Shown) -> Explanation | None:
+    return hit.explanation and replace(hit.explanation, stands_back=hit.row in shown.alike)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,39 +223,6 @@ def _best_first(fused: Floats, mask: Bools | None, limit: int) -> Iterator[int]:
     yield from allowed[np.argsort(-values, kind="stable")].tolist()
 
 
-class _Distinct:
-    """The first row of each memory, of each source event, and of each text in the same words by the same speaker.
-
-    `shown_by` says of every row passed over which one stands for it.
-    """
-
-    def __init__(self, pool: Pool, rows: Iterator[int]) -> None:
-        self.shown_by: dict[int, int] = {}
-        self._pool = pool
-        self._rows = rows
-        self._first: dict[object, int] = {}
-
-    def __iter__(self) -> Iterator[int]:
-        for row in self._rows:
-            keys = self._keys(row)
-            same = [self._first[key] for key in keys if key in self._first]
-            if same:
-                self.shown_by[row] = same[0]
-            else:
-                self._first |= dict.fromkeys(keys, row)
-                yield row
-
-    def _keys(self, row: int) -> list[object]:
-        pool = self._pool
-        keys: list[object] = [("memory", pool.memory_ids[row])]
-        if pool.sources[row]:
-            keys.append(("source", pool.sources[row]))
-        terms = pool.term_ids[pool.offsets[row] : pool.offsets[row + 1]]
-        if len(terms):
-            keys.append((int(pool.speakers[row]), frozenset(terms.tolist())))
-        return keys
-
-
 def chance_level(rows: int) -> float:
     """How the best of so many likenesses grows by chance alone: as the root of the logarithm, the law for the largest
     of independent normal values (Fisher and Tippett 1928). The same cosine says more among five texts than among
@@ -266,5 +247,7 @@ def _calibrated(fused: Floats, best: float, confidence: float) -> Floats:
         return np.zeros_like(fused)
     shares = np.clip(fused / np.float32(best), 0.0, 1.0)
     # Hints such as the speaker lift every row alike, so half the sum is far less than half as good.
-    scores: Floats = np.float32(confidence) * shares**2
-    return scores
+    scores = np.float32(confidence) * shares**2
+    # What stands back has no higher score than what it lets pass.
+    falling: Floats = np.minimum.accumulate(scores)
+    return falling

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from memcairn.domain.lexical import Frequencies, TermIds, Words, bm25, count_words
+from memcairn.domain.lexical import Frequencies, Kin, TermIds, Words, bm25, count_kin, count_words
 from memcairn.domain.pool import Pool, Trait
 from memcairn.domain.products import along_all
 from memcairn.domain.query import Shape, Understanding
@@ -27,7 +27,21 @@ _LEAST_SPREAD = 0.2
 """How far the best cosine stands above the average in any large pool (99 in 100 searches of the fitting sets): among a
 few rows hundredths of it would decide otherwise."""
 
-ARMS = ("words", "words_near", "words_around", "meaning", "meaning_whole", "meaning_near", "meaning_around")
+_MOST_IN_TURN = np.float32(1.0)
+_MOST_AROUND = np.float32(1.5)
+"""What a term's kin may count in a turn, and in a turn with its neighbours: repetition soon stops helping."""
+
+ARMS = (
+    "words",
+    "words_near",
+    "words_around",
+    "kin",
+    "kin_near",
+    "meaning",
+    "meaning_whole",
+    "meaning_near",
+    "meaning_around",
+)
 """The signals that search; the others only shift what these found."""
 
 _SHAPED_BY_TRAIT = {
@@ -49,7 +63,8 @@ _TRAITS = {
 class RankQuery:
     """A question as ranking sees it.
 
-    `terms`: for each term the ids of its alternatives (`store.index.analysis`), names left out; `vector`: of unit
+    `terms`: for each term the ids of its alternatives (`store.index.analysis`), names left out; `kin`: for each term
+    those of words of like meaning, or nothing at all; `vector`: of unit
     length, of `understanding.spoken`, or None; `understanding`: `domain.query.understand`; `frequencies`: of the terms
     in the whole scope, for a pool that holds only candidates.
     """
@@ -58,6 +73,7 @@ class RankQuery:
     vector: Floats | None = None
     understanding: Understanding = field(default_factory=Understanding)
     frequencies: Frequencies | None = None
+    kin: Sequence[Kin] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +99,7 @@ def gather(pool: Pool, query: RankQuery, weights: Weights) -> Evidence:
     coverage = words.coverage()
     cosines = along_all(pool.vectors, query.vector) if query.vector is not None and pool.vectors.size else None
     columns = _word_columns(pool, words, turns, weights)
+    columns |= _kin_columns(pool, query, words, turns=turns, weights=weights)
     if cosines is not None and query.vector is not None:
         columns |= _meaning_columns(pool, query.vector, cosines, turns=turns, weights=weights)
     for signal, column_of in _HINTS.items():
@@ -117,6 +134,22 @@ def _word_columns(pool: Pool, words: Words, turns: Turns, weights: Weights) -> d
             if weights[signal]:
                 columns[signal] = turns.spread(_to_best(bm25(words, count, size, saturation)))
     return columns
+
+
+def _kin_columns(pool: Pool, query: RankQuery, words: Words, *, turns: Turns, weights: Weights) -> dict[str, Floats]:
+    """What rows, and turns with their neighbours, hold of words that mean something like those asked for."""
+    wanted = [signal for signal in ("kin", "kin_near") if weights[signal]]
+    # Of a very long query only some terms are weighed: it needs no further words.
+    if not wanted or not query.kin or len(query.kin) != len(words.idf):
+        return {}
+    held = count_kin(pool, query.kin, words)
+    near, _ = around(np.minimum(turns.heard(held), _MOST_IN_TURN), turns)
+    share = words.rarity / words.rarity.sum(dtype=np.float32)
+    columns = {
+        "kin": _to_best(share @ held),
+        "kin_near": turns.spread(_to_best(share @ np.minimum(near, _MOST_AROUND))),
+    }
+    return {signal: columns[signal] for signal in wanted if columns[signal].any()}
 
 
 def _meaning_columns(

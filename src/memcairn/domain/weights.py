@@ -15,6 +15,8 @@ SIGNALS = (
     "words",
     "words_near",
     "words_around",
+    "kin",
+    "kin_near",
     "meaning",
     "meaning_whole",
     "meaning_near",

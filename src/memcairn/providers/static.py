@@ -15,6 +15,9 @@ wordllama = import_quietly("wordllama")
 _MAX_CHARS = 4_000
 """A mean over more words than this says less, not more; longer texts are indexed in segments anyway."""
 
+_OPENS_WORD = "\N{LOWER ONE EIGHTH BLOCK}"
+"""How the tokenizer (SentencePiece) marks a token that begins a word."""
+
 
 class StaticEmbedder:
     """Mean of 256-dimensional word vectors (wordllama `l2_supercat`, MIT): about 50,000 short texts a second."""
@@ -30,9 +33,27 @@ class StaticEmbedder:
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         if not texts:
             return np.zeros((0, self.dimensions), dtype=np.float32)
-        vectors = np.asarray(self._words.embed([as_input(text, _MAX_CHARS) for text in texts]), dtype=np.float32)
+        vectors = self.raw([as_input(text, _MAX_CHARS) for text in texts])
         vectors[[row for row, text in enumerate(texts) if not text.strip()]] = 0  # white space has a vector of its own
         return unit_rows(vectors)
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         return np.asarray(self.embed([text])[0], dtype=np.float32)
+
+    def raw(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The plain mean of the vectors of each text's words, of any length."""
+        return np.asarray(self._words.embed(list(texts)), dtype=np.float32)
+
+    def vocabulary(self, *, min_chars: int) -> tuple[list[str], NDArray[np.float32]]:
+        """The whole words it knows of at least so many letters, in small letters, and the vector of each."""
+        found: dict[str, int] = {}
+        for token, number in self._words.tokenizer.get_vocab().items():
+            word = token[1:]
+            if token[0] != _OPENS_WORD or not word.isalpha() or len(word) < min_chars:
+                continue
+            # Of "May" and "may" the one written small is the everyday word.
+            if word.islower() or word.lower() not in found:
+                found[word.lower()] = number
+        words = sorted(found)
+        rows = np.asarray(self._words.embedding[[found[word] for word in words]], dtype=np.float32)
+        return words, rows

@@ -26,6 +26,7 @@ class _Query(Request):
     asked_at: Moment | None = None
     metadata: MetadataFilter | None = None
     min_trust: Trust | None = None
+    diverse: Annotated[bool, Field(strict=True)] = True
 
 
 class SearchRequest(_Query):
@@ -34,7 +35,8 @@ class SearchRequest(_Query):
     With `actor_id` a search sees that actor's memories, those of the roles and teams named and the org's; without it
     the whole org. `threshold` is a floor on `score`. `asked_at` is the moment words like "last week" are read from.
     `metadata` keeps memories whose own metadata, or that of an event they rest on, fulfils the filter.
-    `min_trust` leaves out what any less trusted source has a part in.
+    `min_trust` leaves out what any less trusted source has a part in. With `diverse`, texts that say nearly the same
+    stand back behind the others and near ties are spread; without, hits come in the plain order of their scores.
     """
 
     include_source_events: Annotated[bool, Field(strict=True)] = False

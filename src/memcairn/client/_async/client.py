@@ -153,6 +153,7 @@ class AsyncMemcairnClient:
         min_trust: Trust | None = None,
         limit: int = 10,
         threshold: float = 0.0,
+        diverse: bool = True,
         include_source_events: bool = False,
         explain: bool = False,
     ) -> SearchResponse:
@@ -163,6 +164,7 @@ class AsyncMemcairnClient:
         now unless given; a time without a zone is UTC. `metadata` is a filter such as `{"jsonpath": "$ ? (@.topic ==
         \"work\")"}`: it keeps memories whose own metadata, or that of an event they rest on, fulfils it.
         `min_trust` (`"low"`, `"normal"`, `"high"`) leaves out what any less trusted source has a part in.
+        With `diverse`, texts that say nearly the same stand behind the others; without, the order is the plain one.
         """
         return await self._calls.run(
             search_operations.search(
@@ -181,6 +183,7 @@ class AsyncMemcairnClient:
                 min_trust=min_trust,
                 limit=limit,
                 threshold=threshold,
+                diverse=diverse,
                 include_source_events=include_source_events,
                 explain=explain,
             )
@@ -205,6 +208,7 @@ class AsyncMemcairnClient:
         min_trust: Trust | None = None,
         limit: int = 10,
         threshold: float = 0.0,
+        diverse: bool = True,
     ) -> WhyResponse:
         """What becomes of one memory in a search: its place and score in every arm, and everything that loses it.
 
@@ -229,6 +233,7 @@ class AsyncMemcairnClient:
                 min_trust=min_trust,
                 limit=limit,
                 threshold=threshold,
+                diverse=diverse,
             )
         )
 

@@ -27,6 +27,7 @@ def search(
     min_trust: Trust | None,
     limit: int,
     threshold: float,
+    diverse: bool,
     include_source_events: bool,
     explain: bool,
 ) -> Operation[SearchResponse]:
@@ -34,6 +35,7 @@ def search(
         query=query,
         limit=limit,
         threshold=threshold,
+        diverse=diverse,
         actor_id=actor_id,
         session_id=session_id,
         exclude_session_id=exclude_session_id,
@@ -76,12 +78,14 @@ def why(
     min_trust: Trust | None,
     limit: int,
     threshold: float,
+    diverse: bool,
 ) -> Operation[WhyResponse]:
     body = fields(
         query=query,
         memory_id=memory_id,
         limit=limit,
         threshold=threshold,
+        diverse=diverse,
         actor_id=actor_id,
         session_id=session_id,
         exclude_session_id=exclude_session_id,

@@ -154,6 +154,7 @@ class MemcairnClient:
         min_trust: Trust | None = None,
         limit: int = 10,
         threshold: float = 0.0,
+        diverse: bool = True,
         include_source_events: bool = False,
         explain: bool = False,
     ) -> SearchResponse:
@@ -164,6 +165,7 @@ class MemcairnClient:
         now unless given; a time without a zone is UTC. `metadata` is a filter such as `{"jsonpath": "$ ? (@.topic ==
         \"work\")"}`: it keeps memories whose own metadata, or that of an event they rest on, fulfils it.
         `min_trust` (`"low"`, `"normal"`, `"high"`) leaves out what any less trusted source has a part in.
+        With `diverse`, texts that say nearly the same stand behind the others; without, the order is the plain one.
         """
         return self._calls.run(
             search_operations.search(
@@ -182,6 +184,7 @@ class MemcairnClient:
                 min_trust=min_trust,
                 limit=limit,
                 threshold=threshold,
+                diverse=diverse,
                 include_source_events=include_source_events,
                 explain=explain,
             )
@@ -206,6 +209,7 @@ class MemcairnClient:
         min_trust: Trust | None = None,
         limit: int = 10,
         threshold: float = 0.0,
+        diverse: bool = True,
     ) -> WhyResponse:
         """What becomes of one memory in a search: its place and score in every arm, and everything that loses it.
 
@@ -230,6 +234,7 @@ class MemcairnClient:
                 min_trust=min_trust,
                 limit=limit,
                 threshold=threshold,
+                diverse=diverse,
             )
         )
 

@@ -4,12 +4,13 @@ A term is a lower-case word without diacritics, stemmed by the language its text
 that writes no spaces. Terms hold letters, digits and vowel signs only: they may be joined by spaces and quoted.
 """
 
+import functools
 import re
 import threading
 import unicodedata
 import zlib
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import Stemmer
@@ -38,6 +39,8 @@ _ANY_FOREIGN_WORD = frozenset().union(*_FOREIGN_WORDS.values())
 # Combining marks are part of a word: those of the first group are folded away, vowel signs of the second stay.
 _FOLDED_MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670"
 _VOWEL_SIGNS = "\u0900-\u0903\u093a-\u094f\u0962-\u0963\u0981-\u0dff"
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+_WRITTEN_OUT = re.compile(r"(?<![aeq])([aou])e")
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
 _WORD = re.compile(rf"(?:[^\W_]|[{_FOLDED_MARKS}{_VOWEL_SIGNS}])+")
 _MARK = re.compile(f"[{_FOLDED_MARKS}]")
@@ -60,6 +63,8 @@ class QueryTerm:
     """One thing asked for: a text holds it when it holds any of the alternatives."""
 
     alternatives: tuple[str, ...]
+    word: str = field(default="", compare=False)
+    """As it was asked for, in small letters; a piece of a script without spaces has none."""
 
 
 def analyse(text: str) -> list[str]:
@@ -89,12 +94,19 @@ def analyse_query(text: str, drop: Collection[str] = ()) -> list[QueryTerm]:
     dropped = {part for word in drop for part in _words(word)[0]}
     wanted = [word for word in words if word not in unwanted]
     kept = [word for word in wanted if word not in dropped] or wanted or words
-    terms: dict[str, tuple[str, ...]] = {}
+    terms: dict[str, QueryTerm] = {}
     for word in kept:
         for forms in _forms(word, language):
-            terms[forms[0]] = tuple(dict.fromkeys((*terms.get(forms[0], ()), *forms)))
+            known = terms.get(forms[0]) or QueryTerm((), "" if _UNSPACED_RUN.match(word) else word)
+            terms[forms[0]] = replace(known, alternatives=tuple(dict.fromkeys((*known.alternatives, *forms))))
     chosen = set(sorted(terms, key=len, reverse=True)[:MAX_QUERY_TERMS])
-    return [QueryTerm(forms) for first, forms in terms.items() if first in chosen]
+    return [term for first, term in terms.items() if first in chosen]
+
+
+@functools.lru_cache(_REMEMBERED_WORDS)
+def term_id_of_word(word: str) -> int:
+    """The `term_id` under which a text that consists of this word holds it."""
+    return term_id((analyse(word) or [word])[0])
 
 
 def term_id(term: str) -> int:
@@ -180,8 +192,16 @@ def _forms(word: str, language: str) -> list[tuple[str, ...]]:
     if _UNSPACED_RUN.match(word):
         pairs = [word[at : at + 2] for at in range(len(word) - 1)]
         return [(_folded(piece),) for piece in pairs or [word]]
-    folded = _folded(word)
-    return [(_STEMS[language][word], *(stems[form] for stems in _STEMS.values() for form in (word, folded)))]
+    spelled = dict.fromkeys([word, _folded(word), *_other_umlauts(word, language)])
+    return [(_STEMS[language][word], *(stems[form] for stems in _STEMS.values() for form in spelled))]
+
+
+def _other_umlauts(word: str, language: str) -> Iterator[str]:
+    """Müller as Mueller; in German, Mueller as Muller, which is how an index without accents holds Müller."""
+    if not word.isascii():
+        yield word.translate(_UMLAUTS)
+    elif language == "german":
+        yield _WRITTEN_OUT.sub(r"\1", word)
 
 
 def _pieces(run: str) -> list[str]:

@@ -1,0 +1,150 @@
+"""The order hits are shown in: by their sums, each thing once, and what says nearly the same behind the rest.
+
+Nothing is dropped but what another hit shows: a row that stands back comes when the others have had their turn.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+
+from memcairn.domain.pool import Pool, Trait
+from memcairn.domain.turns import Floats
+
+ALIKE_WORDS = 0.7
+MIN_ALIKE_WORDS = 5
+"""Rows of at least so many different words are alike if they share so large a part of all their words (Jaccard)."""
+
+ALIKE_MEANING = 0.97
+"""Rows are alike, too, if the cosine of their vectors is as high: the same words in other forms and another order."""
+
+MOST_ALIKE = 3
+"""So many alike rows stand among the first hits, for the one word that differs may be what was asked for."""
+
+SAME_WORDS = 0.85
+"""Of rows as alike as this by one speaker, only the first does, unless they tell numbers or times: those may differ."""
+
+NEAR_TIE = 0.03
+"""Rows whose sums differ by no more than this part of the best sum are nearly tied."""
+
+TIED_ROWS = 6
+"""So many rows are compared where sums are nearly tied."""
+
+EXAMINED_ROWS = 2_000
+"""Behind so many rows the plain order begins: a flood of alike texts longer than this has its way there."""
+
+
+class Shown:
+    """Rows of a ranking, best first: the first row of each memory, of each source event, and of each text in the same
+    words by the same speaker. If `varied`, the row least like those before it comes first where sums are nearly tied
+    (maximal marginal relevance, Carbonell and Goldstein 1998), and rows alike stand back.
+
+    `shown_by` says of every row that is not shown which one stands for it, `alike` of every row that stands back which
+    one it is like; both fill up as rows are taken.
+    """
+
+    def __init__(self, pool: Pool, rows: Iterator[int], fused: Floats, *, varied: bool) -> None:
+        self.shown_by: dict[int, int] = {}
+        self.alike: dict[int, int] = {}
+        self._pool = pool
+        self._rows = rows
+        self._fused = fused
+        self._varied = varied
+        self._first: dict[object, int] = {}
+
+    def __iter__(self) -> Iterator[int]:
+        distinct = self._distinct()
+        if self._varied:
+            yield from self._spread(distinct)
+        yield from distinct
+
+    def _distinct(self) -> Iterator[int]:
+        for row in self._rows:
+            keys = self._keys(row)
+            same = [self._first[key] for key in keys if key in self._first]
+            if same:
+                self.shown_by[row] = same[0]
+            else:
+                self._first |= dict.fromkeys(keys, row)
+                yield row
+
+    def _keys(self, row: int) -> list[object]:
+        pool = self._pool
+        keys: list[object] = [("memory", pool.memory_ids[row])]
+        if pool.sources[row]:
+            keys.append(("source", pool.sources[row]))
+        if words := _words(pool, row):
+            keys.append((int(pool.speakers[row]), words))
+        return keys
+
+    def _spread(self, rows: Iterator[int]) -> Iterator[int]:
+        """The first rows apart from one another, then those of them that stood back."""
+        ahead = _Ahead(self._pool)
+        waiting = list(islice(rows, TIED_ROWS))
+        margin = NEAR_TIE * abs(float(self._fused[waiting[0]])) if waiting else 0.0
+        examined, back = 0, []
+        while waiting and examined < EXAMINED_ROWS:
+            row = waiting.pop(self._least_like(waiting, ahead, margin))
+            waiting += islice(rows, 1)
+            examined += 1
+            like = ahead.like(row)
+            if like is None:
+                ahead.add(row)
+                yield row
+            else:
+                self.alike[row] = like
+                back.append(row)
+        yield from back
+        yield from waiting
+
+    def _least_like(self, rows: Sequence[int], ahead: "_Ahead", margin: float) -> int:
+        worth = self._fused[rows] - np.float32(margin) * ahead.likeness(rows)
+        return int(worth.argmax())
+
+
+class _Ahead:
+    """The rows shown so far, to compare others with."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._rows: list[int] = []
+        self._words: list[frozenset[int]] = []
+        self._vectors = np.zeros((64, pool.vectors.shape[1]), dtype=np.float32)
+
+    def add(self, row: int) -> None:
+        if len(self._rows) == len(self._vectors):
+            self._vectors = np.concatenate([self._vectors, np.zeros_like(self._vectors)])
+        self._vectors[len(self._rows)] = self._pool.vectors[row]
+        self._rows.append(row)
+        self._words.append(_words(self._pool, row))
+
+    def likeness(self, rows: Sequence[int]) -> Floats:
+        """Of each row the cosine to the nearest one shown, 0..1."""
+        cosines = self._vectors[: len(self._rows)] @ self._pool.vectors[list(rows)].T
+        nearest: Floats = cosines.max(axis=0, initial=0.0)
+        return nearest
+
+    def like(self, row: int) -> int | None:
+        """The row shown that keeps this one back, or None."""
+        cosines = self._vectors[: len(self._rows)] @ self._pool.vectors[row]
+        words = _words(self._pool, row)
+        shares = [_share(words, each) for each in self._words]
+        alike = [at for at, share in enumerate(shares) if share >= ALIKE_WORDS or cosines[at] >= ALIKE_MEANING]
+        if len(alike) >= MOST_ALIKE:
+            return self._rows[alike[0]]
+        if self._pool.traits[row] & (Trait.HAS_NUMBER | Trait.HAS_TIME):
+            return None
+        speakers = self._pool.speakers
+        same = (self._rows[at] for at in alike if shares[at] >= SAME_WORDS)
+        return next((other for other in same if speakers[other] == speakers[row]), None)
+
+
+def _words(pool: Pool, row: int) -> frozenset[int]:
+    return frozenset(pool.term_ids[pool.offsets[row] : pool.offsets[row + 1]].tolist())
+
+
+def _share(one: frozenset[int], other: frozenset[int]) -> float:
+    fewer, more = sorted((len(one), len(other)))
+    if fewer < MIN_ALIKE_WORDS or fewer < ALIKE_WORDS * more:
+        return 0.0
+    return len(one & other) / len(one | other)
