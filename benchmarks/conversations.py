@@ -1,13 +1,17 @@
 """Conversations over HTTP at growing size: reading one, adding to one, listing all, purging while others work.
 
     python benchmarks/conversations.py [--messages 100000] [--sessions 2000] [--listed 100000] [--purged 10000]
+                                       [--only reads|listing|purging] [--no-worker]
 
 One server process and one client process share the machine; SQLite syncs every commit. Reads are measured at a tenth of
-the messages and at all of them: they should not differ. Nothing is downloaded and no model is called.
+the messages and at all of them: they should not differ. Beside each row stands the CPU time a request took in the
+server, its background work included, which a busy machine changes less than the clock. Adds are sent by the SDK and,
+since the SDK takes as much CPU as the server, by bare sockets as well. Nothing is downloaded and no model is called.
 """
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -16,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -53,32 +58,73 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=2_000)
     parser.add_argument("--listed", type=int, default=100_000)
     parser.add_argument("--purged", type=int, default=10_000, help="sessions to delete and purge")
+    parser.add_argument("--only", choices=("reads", "listing", "purging"))
+    parser.add_argument("--no-worker", action="store_true", help="nothing becomes a memory")
     options = parser.parse_args()
-    print(f"{os.cpu_count()} cores; {options.messages} messages in {options.sessions} sessions")
-    asyncio.run(_reads_and_adds(options.messages, options.sessions))
-    asyncio.run(_listing(options.listed))
-    asyncio.run(_purging(options.purged))
+    load = os.getloadavg()[0]
+    worker = "without" if options.no_worker else "with"
+    print(f"{os.cpu_count()} cores, load {load:.1f} before the start, {worker} a worker in the server")
+    flags = ["--no-worker"] if options.no_worker else []
+    if options.only in (None, "reads"):
+        asyncio.run(_reads_and_adds(options.messages, options.sessions, flags))
+    if options.only in (None, "listing"):
+        asyncio.run(_listing(options.listed))
+    if options.only in (None, "purging"):
+        asyncio.run(_purging(options.purged, flags))
 
 
-async def _reads_and_adds(messages: int, sessions: int) -> None:
-    with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as url:
+async def _reads_and_adds(messages: int, sessions: int, flags: Sequence[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder, _server(Path(folder), *flags) as server:
+        url = server.url
+        print(f"{messages} messages in {sessions} sessions")
         async with _client(url) as client:
             for part in (messages // 10, messages):
                 await _fill(client, sessions, done=0 if part == messages // 10 else messages // 10, until=part)
-                await _until_idle(url)
+                await _until_idle(url, flags)
                 ids = [f"s{random.randrange(sessions)}" for _ in range(READS)]
-                got = await _each(client.sessions.get, ids)
-                last = await _each(client.messages.last, ids)
-                print(f"get session at {part:>7} messages          {got}")
-                print(f"last 20 messages at {part:>7} messages     {last}")
-            started = time.perf_counter()
-            alone = await _timed(lambda n: client.messages.add(f"s{n % sessions}", [_said(n)]), ADDS_ALONE)
-            print(f"add one, one client                        {alone}  {ADDS_ALONE / _since(started):7.0f}/s")
-        await _until_idle(url)
-        await _adds_together(url, sessions)
+                with server.measuring(f"get session at {part} messages", READS) as row:
+                    row.timed = await _each(client.sessions.get, ids)
+                with server.measuring(f"last 20 messages at {part} messages", READS) as row:
+                    row.timed = await _each(client.messages.last, ids)
+            with server.measuring("add one, one SDK client", ADDS_ALONE) as row:
+                row.timed = await _timed(lambda n: client.messages.add(f"s{n % sessions}", [_said(n)]), ADDS_ALONE)
+        await _until_idle(url, flags)
+        with server.measuring("add one, one socket", ADDS_ALONE) as row:
+            row.timed = await _bare_adds(url, 0, ADDS_ALONE, sessions)
+        await _until_idle(url, flags)
+        with server.measuring(f"add one, {CLIENTS} SDK clients", ADDS_TOGETHER) as row:
+            row.timed = await _sdk_adds_together(url, sessions)
+        await _until_idle(url, flags)
+        with server.measuring(f"add one, {CLIENTS} sockets", ADDS_TOGETHER) as row:
+            each = ADDS_TOGETHER // CLIENTS
+            parts = await asyncio.gather(*(_bare_adds(url, number, each, sessions) for number in range(CLIENTS)))
+            row.timed = Timed([seconds for part in parts for seconds in part.seconds])
 
 
-async def _adds_together(url: str, sessions: int) -> None:
+async def _bare_adds(url: str, number: int, count: int, sessions: int) -> Timed:
+    """Messages sent one after the other on one connection, as bytes."""
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+
+    async def add(n: int) -> None:
+        body = json.dumps({"messages": [_said(n)]}).encode()
+        head = (
+            f"POST /v1/sessions/s{(n * CLIENTS + number) % sessions}/messages HTTP/1.1\r\nHost: {host}\r\n"
+            f"Authorization: Bearer {KEY}\r\nIdempotency-Key: {uuid.uuid4()}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        writer.write(head.encode() + body)
+        answer = (await reader.readuntil(b"\r\n\r\n")).lower()
+        assert answer.startswith(b"http/1.1 201"), answer
+        await reader.readexactly(int(answer.split(b"content-length:")[1].split(b"\r\n")[0]))
+
+    timed = await _timed(add, count)
+    writer.close()
+    await writer.wait_closed()
+    return timed
+
+
+async def _sdk_adds_together(url: str, sessions: int) -> Timed:
     seconds: list[float] = []
 
     async def work(number: int) -> None:
@@ -89,45 +135,43 @@ async def _adds_together(url: str, sessions: int) -> None:
             )
             seconds.extend(done.seconds)
 
-    started = time.perf_counter()
     await asyncio.gather(*(work(number) for number in range(CLIENTS)))
-    rate = ADDS_TOGETHER / _since(started)
-    print(f"add one, {CLIENTS} clients                        {Timed(seconds)}  {rate:7.0f}/s")
+    return Timed(seconds)
 
 
 async def _listing(count: int) -> None:
-    with tempfile.TemporaryDirectory() as folder, _server(Path(folder), "--no-worker") as url:
-        async with _client(url) as client, _client(url) as other:
-            ids = iter(range(count))
-
-            async def make(using: AsyncMemcairnClient) -> None:
-                for number in ids:
-                    await using.sessions.add(f"s{number}", idempotency_key=None)
-
-            await asyncio.gather(*(make(using) for using in [client, other] * (CLIENTS // 2)))
-            seen: set[str] = set()
+    with tempfile.TemporaryDirectory() as folder, _server(Path(folder), "--no-worker") as server:
+        async with _client(server.url) as client:
+            for first in range(0, count, BATCH):
+                events = [
+                    {"actor_id": "a", "session_id": f"s{number}", "kind": "user_message", "content": f"Number {number}"}
+                    for number in range(first, min(first + BATCH, count))
+                ]
+                await client.ingest(events)
+            seen: list[str] = []
             marks = []
             started = time.perf_counter()
             async for session in client.sessions.list_all(chunk_size=1_000):
-                seen.add(session.session_id)
+                seen.append(session.session_id)
                 if len(seen) % (count // 10) == 0:
                     marks.append(_since(started))
-            tenths = [later - earlier for earlier, later in zip([0.0, *marks], marks, strict=False)]
+            tenths = [later - earlier for earlier, later in itertools.pairwise([0.0, *marks])]
             print(
-                f"list_all of {count} sessions: {len(seen)} seen in {marks[-1]:.1f} s, "
-                f"first tenth {tenths[0]:.2f} s, last tenth {tenths[-1]:.2f} s"
+                f"list_all of {count} sessions: {len(seen)} listed, {len(set(seen))} of them different, in "
+                f"{marks[-1]:.1f} s; first tenth {tenths[0]:.2f} s, last tenth {tenths[-1]:.2f} s"
             )
 
 
-async def _purging(sessions: int) -> None:
-    with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as url:
+async def _purging(sessions: int, flags: Sequence[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder, _server(Path(folder), *flags) as server:
+        url = server.url
         async with _client(url) as client:
             said = [_said(n) for n in range(PURGED_MESSAGES)]
             for number in range(sessions):
                 await client.messages.add(f"gone {number}", said)
             for number in range(200):
                 await client.messages.add(f"kept {number}", said)
-            await _until_idle(url)
+            await _until_idle(url, flags)
             started = time.perf_counter()
             for number in range(sessions):
                 await client.sessions.delete(f"gone {number}")
@@ -189,8 +233,10 @@ async def _fill(client: AsyncMemcairnClient, sessions: int, *, done: int, until:
         await client.messages.add(f"s{number}", [_said(number * each + n) for n in range(each)])
 
 
-async def _until_idle(url: str) -> None:
-    """Until the worker has done what was queued, which would otherwise be measured too."""
+async def _until_idle(url: str, flags: Sequence[str]) -> None:
+    """Until the worker, if there is one, has done what was queued, which would otherwise be measured too."""
+    if flags:
+        return
     async with httpx2.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {KEY}"}) as http:
         waiting = True
         while waiting:
@@ -214,15 +260,45 @@ async def _client(url: str) -> AsyncIterator[AsyncMemcairnClient]:
         yield client
 
 
+@dataclass(slots=True)
+class Row:
+    """A line of the table, once its requests are done."""
+
+    timed: Timed
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    url: str
+    pid: int
+
+    @contextmanager
+    def measuring(self, name: str, requests: int) -> Iterator[Row]:
+        """Prints what the requests of the block took, on the clock and in the CPU time of this process."""
+        row = Row(Timed([]))
+        started, before = time.perf_counter(), self._cpu_seconds()
+        yield row
+        rate, cpu = requests / _since(started), 1_000 * (self._cpu_seconds() - before) / requests
+        print(f"{name:38} {row.timed}  {rate:5.0f}/s  CPU {cpu:5.2f} ms", flush=True)
+
+    def _cpu_seconds(self) -> float:
+        """User and system time; not a number where there is no /proc."""
+        stat = Path(f"/proc/{self.pid}/stat")
+        if not stat.exists():
+            return float("nan")
+        user, system = stat.read_text().rsplit(")", 1)[1].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def _server(folder: Path, *options: str) -> Iterator[str]:
+def _server(folder: Path, *options: str) -> Iterator[Server]:
     command = [sys.executable, "-m", "memcairn", "serve", "--port", "0", "--data-dir", str(folder), "--json", *options]
     environment = os.environ | {"MEMCAIRN_API_KEY": KEY, "MEMCAIRN_LOG_LEVEL": "error", "MEMCAIRN_PURGE_INTERVAL": "0"}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         line = server.stdout.readline()
         try:
-            yield json.loads(line)["url"]
+            yield Server(json.loads(line)["url"], server.pid)
         finally:
             server.terminate()
             server.wait()
