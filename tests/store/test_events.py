@@ -56,6 +56,23 @@ class TestPositions:
         assert await database.write(sessions.reserve, "other", {"s1": 1}, NOW) == {"s1": 1}
         assert await database.write(sessions.reserve, ORG, {"s1": 1}, NOW) == {"s1": 4}
 
+    async def test_many_new_sessions_take_as_many_statements_as_one(self, database: Database) -> None:
+        def statements(connection: Connection, counts: dict[str, int]) -> int:
+            sent: list[str] = []
+
+            def note(_connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
+                sent.append(statement)
+
+            listen(connection, "before_cursor_execute", note)
+            sessions.reserve(connection, ORG, counts, NOW)
+            remove(connection, "before_cursor_execute", note)
+            return len(sent)
+
+        one = await database.write(statements, {"only": 1})
+        many = await database.write(statements, {f"s{number}": 2 for number in range(100)})
+
+        assert many == one
+
     async def test_counters_start_where_they_are_told(self, database: Database) -> None:
         first = await database.write(counters.take, ORG, "rows", count=3, start=100)
         second = await database.write(counters.take, ORG, "rows", start=100)

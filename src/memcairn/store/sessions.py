@@ -44,8 +44,8 @@ def reserve(connection: Connection, org_id: str, adding: Mapping[str, int], now:
     """
     # Sorted, so that two transactions that touch the same sessions lock them in the same order.
     counts = dict(sorted(adding.items()))
-    missing = [session_id for session_id in counts if session_id not in _known(connection, org_id, list(counts))]
-    _create(connection, org_id, missing, now)
+    known = _known(connection, org_id, list(counts))
+    _create(connection, org_id, [session_id for session_id in counts if session_id not in known], now)
     moved = [
         {"of_org": org_id, "of_session": session_id, "adding": count, "now": now}
         for session_id, count in counts.items()
