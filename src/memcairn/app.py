@@ -46,6 +46,7 @@ from memcairn.api.native import (
 from memcairn.api.zep.door import zep_app
 from memcairn.assembly import opened
 from memcairn.core import purge as purging
+from memcairn.core import reembedding
 from memcairn.core.deps import Deps
 from memcairn.core.keys import ensure_default_org, ensure_first_key
 from memcairn.core.limits import RateLimits
@@ -54,6 +55,7 @@ from memcairn.domain.errors import Unavailable
 from memcairn.pipeline.worker import Worker
 from memcairn.settings import Settings
 from memcairn.store.migrate import current_revision, head_revision
+from memcairn.wire.health import Reembedding
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +86,7 @@ async def running(settings: Settings, *, local_key: str | None = None) -> AsyncI
             first_key = await ensure_first_key(deps, None if given is None else given.get_secret_value())
         else:
             await ensure_default_org(deps)
+        await reembedding.begin(deps)
         worker = Worker(deps) if settings.worker else None
         app = make_app(services, worker, settings)
         tasks = [asyncio.create_task(_keep_up(services), name="memcairn-upkeep")]
@@ -150,10 +153,13 @@ def make_app(services: Services, worker: Worker | None, settings: Settings) -> F
     async def check() -> Mapping[str, str | None]:
         return await _components(services.deps, worker)
 
+    async def progress() -> Reembedding | None:
+        return await _reembedding(services.deps)
+
     app.mount("/zep", zep_app(services))
     terms = Terms(plan=settings.memsy_plan, content_chars=settings.memsy_content_chars)
     app.mount("/memsy", memsy_app(services, check, terms))
-    app.include_router(health.router(check, metrics=services.deps.metrics, version=__version__))
+    app.include_router(health.router(check, progress, metrics=services.deps.metrics, version=__version__))
     problems.install(app)
     paths.install(app)
     app.add_middleware(allowance.Allowance, services=services)
@@ -178,6 +184,14 @@ async def _components(deps: Deps, worker: Worker | None) -> Mapping[str, str | N
         "migrations": None if revision == head else f"the database is at revision {revision}, the program at {head}",
         "worker": f"no sign of life for {WORKER_SILENT_AFTER_SECONDS:g} s" if silent else None,
     }
+
+
+async def _reembedding(deps: Deps) -> Reembedding | None:
+    found = await reembedding.under_way(deps)
+    if not found:
+        return None
+    done = sum(each.current for each in found)
+    return Reembedding(model=deps.embedder.model, done=done, total=done + sum(each.waiting for each in found))
 
 
 async def _keep_up(services: Services) -> None:

@@ -17,7 +17,7 @@ from memcairn.observability.metrics import Metrics
 from memcairn.providers.absent import AbsentEmbedder
 from memcairn.providers.base import NoThesaurus
 from memcairn.providers.tokenizer import tokenizer_counter
-from memcairn.provision import make_embedder, make_thesaurus
+from memcairn.provision import make_embedder, make_reranking, make_thesaurus
 from memcairn.settings import Settings
 from memcairn.store.database import SqliteDatabase
 from memcairn.store.index.sqlite import SqliteIndex
@@ -48,6 +48,7 @@ async def opened(settings: Settings, *, embeds: bool = True) -> AsyncIterator[De
             promotion_min_actors=settings.promotion_min_actors,
             meter=Meter(_quotas(settings)),
             keys_per_org=settings.keys_per_org,
+            reranking=await asyncio.to_thread(make_reranking, settings) if embeds else None,
         )
         try:
             yield deps

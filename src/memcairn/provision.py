@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 from memcairn.domain.errors import Invalid
 from memcairn.observability.metrics import Metrics
-from memcairn.providers.base import Embedder
+from memcairn.providers.base import Embedder, Reranker, Reranking
 from memcairn.providers.fastembed_embedder import fastembed_embedder
+from memcairn.providers.fastembed_reranker import fastembed_reranker
+from memcairn.providers.http_reranker import HttpReranker
 from memcairn.providers.openai_embedder import Endpoint, openai_embedder
 from memcairn.providers.static import StaticEmbedder
 from memcairn.providers.thesaurus import StaticThesaurus
@@ -29,6 +31,34 @@ def make_embedder(settings: Settings, metrics: Metrics | None = None) -> Embedde
         return openai_embedder(_endpoint(settings, name), on_call=_counted("embed", metrics))
     raise Invalid(
         f"There is no embedder {settings.embedder!r}. Set MEMCAIRN_EMBEDDER to one of: {EMBEDDERS}.", code="embedder"
+    )
+
+
+def make_reranking(settings: Settings) -> Reranking | None:
+    """The reranker of the settings and how it is used; None when there is none. Errors as for embedders."""
+    if settings.reranker is None:
+        return None
+    return Reranking(
+        _reranker(settings, settings.reranker),
+        seconds=settings.reranker_seconds,
+        weight=settings.reranker_weight,
+        candidates=settings.reranker_candidates,
+    )
+
+
+def _reranker(settings: Settings, named: str) -> Reranker:
+    kind, _, name = named.partition(":")
+    if kind == "fastembed" and name:
+        return fastembed_reranker(name, models=settings.data_dir / "models")
+    if kind in ("http", "https"):
+        key = settings.reranker_api_key
+        return HttpReranker(
+            named, model=settings.reranker_model, api_key=None if key is None else key.get_secret_value()
+        )
+    raise Invalid(
+        f"There is no reranker {named!r}. Set MEMCAIRN_RERANKER to fastembed:<model or folder> or to the address of a "
+        "/rerank endpoint, or leave it out.",
+        code="reranker",
     )
 
 

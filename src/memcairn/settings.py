@@ -48,6 +48,18 @@ class Settings(BaseSettings):
     """Further tries for a batch that an endpoint failed, behind `Retry-After` or growing pauses."""
     embedder_batch: Annotated[int, Field(ge=1, le=2_048)] = 64
     """Texts sent to an endpoint at once."""
+    reranker: str | None = None
+    """A second look at the best hits: `fastembed:<model or folder>`, or the address of a `/rerank` endpoint."""
+    reranker_api_key: SecretStr | None = None
+    """The key for that endpoint."""
+    reranker_model: str | None = None
+    """The model to name to that endpoint, where it wants one."""
+    reranker_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
+    """How long a search waits for the reranker; the first ranking stands after that."""
+    reranker_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """What the reranker says beside the first ranking; 1: its order alone."""
+    reranker_candidates: Annotated[int, Field(ge=2, le=200)] = 30
+    """Hits of the first ranking that the reranker reads at least."""
     summary_window: Annotated[int, Field(ge=2, le=1_000)] = 12
     """Unsummarised messages of a session at which the older half of them is folded into a new summary."""
     promotion_min_actors: Annotated[int, Field(ge=2, le=1_000)] = 3

@@ -377,7 +377,10 @@ async def test_a_server_whose_parts_all_work_is_ready() -> None:
     async with Stage().client() as client:
         ready = await client.get("/readyz")
 
-    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "components": {"database": None}})
+    assert (ready.status_code, ready.json()) == (
+        200,
+        {"status": "ready", "components": {"database": None}, "reembedding": None},
+    )
 
 
 async def test_a_check_that_hangs_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -203,12 +204,25 @@ def test_after_a_failed_question_the_next_ones_do_not_wait(connect: Connect) -> 
     assert len(endpoint.asked) == 1
 
 
+def test_after_a_failed_batch_the_next_ones_do_not_wait_and_questions_are_asked(connect: Connect) -> None:
+    endpoint, embedder = connect(failing(500), retries=0)
+
+    with pytest.raises(Unavailable):
+        embedder.embed(TEXTS)
+    with pytest.raises(Unavailable, match="rest"):
+        embedder.embed(TEXTS)
+
+    assert len(endpoint.asked) == 1
+    assert embedder.embed_query("tea").any()
+
+
 def test_after_that_rest_questions_are_asked_again(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checked, "PAUSE_SECONDS", 0)
     _, embedder = connect(failing(500))
 
     with pytest.raises(Unavailable):
         embedder.embed_query("tea")
+    time.sleep(0.5)  # as long as the failed question took, and more
 
     assert np.allclose(embedder.embed_query("tea"), FakeEmbedder().embed(["tea"])[0], atol=1e-6)
 

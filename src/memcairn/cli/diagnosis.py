@@ -21,7 +21,7 @@ from memcairn.domain.errors import DomainError, Unavailable
 from memcairn.domain.jobs import JobStatus
 from memcairn.provision import make_embedder
 from memcairn.settings import PREFIX, Settings, load
-from memcairn.store import jobs, keys, orgs
+from memcairn.store import jobs, keys, orgs, vectors
 from memcairn.store.database import SqliteDatabase
 from memcairn.store.migrate import current_revision, head_revision
 from memcairn.store.migrate import migrate as migrate_connection
@@ -181,7 +181,16 @@ def _port(settings: Settings) -> Check:
 
 def _embedder(settings: Settings) -> Check:
     embedder = make_embedder(settings)
-    return Check("embedder", "ok", f"{embedder.model}, {embedder.dimensions} dimensions")
+    says = f"{embedder.model}, {embedder.dimensions} dimensions"
+    if _is_there(settings):
+        current, waiting = asyncio.run(_read(settings.sqlite_path, _count_vectors, embedder.model))
+        if waiting:
+            says += (
+                f"; {waiting} of {current + waiting} vectors are of another model and wait for `memcairn serve` or "
+                "`memcairn reembed`"
+            )
+            return Check("embedder", "note", says)
+    return Check("embedder", "ok", says)
 
 
 def _llm(_settings: Settings) -> Check:
@@ -210,10 +219,17 @@ def _count_access(connection: Connection) -> tuple[int, int]:
     return keys.count_usable(connection, SystemClock().now()), len(orgs.every(connection))
 
 
-async def _read(path: Path, fn: Callable[[Connection], Any]) -> Any:
+def _count_vectors(connection: Connection, model: str) -> tuple[int, int]:
+    """How many vectors of memories are of this model, and how many of another."""
+    counted = [vectors.counts(connection, org.org_id) for org in orgs.every(connection)]
+    current = sum(each.get(model, 0) for each in counted)
+    return current, sum(sum(each.values()) - each.get(None, 0) for each in counted) - current
+
+
+async def _read(path: Path, fn: Callable[..., Any], *arguments: object) -> Any:
     db = SqliteDatabase(path)
     try:
-        return await db.read(fn)
+        return await db.read(fn, *arguments)
     finally:
         await db.close()
 

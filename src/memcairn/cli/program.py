@@ -19,6 +19,7 @@ from memcairn.cli import (
     move,
     orgs,
     purge,
+    reembed,
     reindex,
     serve,
     transfer,
@@ -51,6 +52,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("migrate")(migrate.migrate)
 app.command("reindex")(reindex.reindex)
+app.command("reembed")(reembed.reembed)
 app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
 

@@ -19,6 +19,7 @@ from memcairn.assembly import opened
 from memcairn.cli.listening import bound_socket, is_loopback, url_of
 from memcairn.cli.mode import mode_of
 from memcairn.cli.output import emit, escape, notes
+from memcairn.core.reembedding import begin as begin_reembedding
 from memcairn.domain.errors import Forbidden
 from memcairn.observability import logs
 from memcairn.pipeline.worker import Worker
@@ -113,6 +114,7 @@ async def _work(settings: Settings, *, as_json: bool) -> None:
     told_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     async with opened(settings) as deps, asyncio.TaskGroup() as tasks:
+        await begin_reembedding(deps)
         worker = Worker(deps)
         work = tasks.create_task(worker.run(), name="memcairn-worker")
         with _on_signal(lambda _again: loop.call_soon_threadsafe(told_to_stop.set)):

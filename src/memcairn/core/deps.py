@@ -11,7 +11,7 @@ from memcairn.domain.summaries import WINDOW
 from memcairn.domain.tokens import TokenCounter, estimate_tokens
 from memcairn.domain.weights import Weights
 from memcairn.observability.metrics import Metrics
-from memcairn.providers.base import Embedder, NoThesaurus, Summariser, Thesaurus
+from memcairn.providers.base import Embedder, NoThesaurus, Reranking, Summariser, Thesaurus
 from memcairn.providers.extractive import ExtractiveSummariser
 from memcairn.store.database import Database
 from memcairn.store.index.base import Index
@@ -64,3 +64,5 @@ class Deps:
     """Usable keys an org may have made for itself."""
     promotion_min_actors: int = MIN_ACTORS
     """Different people who must hold a statement before it rises to their role or team."""
+    reranking: Reranking | None = None
+    """None: the first ranking is the last."""

@@ -15,6 +15,7 @@ from memcairn.core.kin import kin_of
 from memcairn.core.pending import Pending, load_pending
 from memcairn.core.questions import question_vector
 from memcairn.core.recall import Recalls
+from memcairn.core.reranking import reranked
 from memcairn.core.trusting import required
 from memcairn.domain.errors import Invalid
 from memcairn.domain.events import Event
@@ -137,6 +138,7 @@ async def look(deps: Deps, principal: Principal, query: SearchQuery) -> Look:
     hits: list[Hit] = []
     for _ in range(MAX_LOOKS):
         ranked, pool = await asyncio.to_thread(_rank, deps, query, candidates)
+        ranked = await reranked(deps, principal.org_id, query.text, ranked, pool)
         hits, refused = await deps.db.read(_hydrate, deps.clock.now(), principal.org_id, query, ranked, pool)
         if not refused:
             break
@@ -175,7 +177,7 @@ def _rank(deps: Deps, query: SearchQuery, candidates: Candidates) -> tuple[list[
         pool,
         rank_query,
         deps.weights,
-        limit=query.limit + SPARE_HITS,
+        limit=max(query.limit + SPARE_HITS, 0 if deps.reranking is None else deps.reranking.candidates),
         mask=mask_of(pool, query, candidates),
         varied=query.diverse,
         explain=query.explain,

@@ -12,6 +12,8 @@ LEASE = timedelta(seconds=15)
 HEARTBEAT_EVERY = timedelta(seconds=5)
 FIRST_RETRY = timedelta(seconds=1)
 LONGEST_RETRY = timedelta(minutes=5)
+UNAVAILABLE_RETRY = timedelta(seconds=15)
+"""Between tries of work that waits for an embedder or another service to come back, which costs it no attempt."""
 MAX_ERROR_CHARS = 1_000
 
 
@@ -22,6 +24,8 @@ class Task(StrEnum):
     EMBED_DOCUMENTS = "embed_documents"
     SUMMARISE = "summarise"
     PROMOTE = "promote"
+    EMBED_MEMORIES = "embed_memories"
+    REEMBED = "reembed"
 
 
 class JobStatus(StrEnum):

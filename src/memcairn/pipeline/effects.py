@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from memcairn.core import promotion, trusting
 from memcairn.core.deps import Deps
-from memcairn.core.indexing import Prepared, entries
+from memcairn.core.indexing import Prepared, embed_later, entries
 from memcairn.domain.consolidation import Add, Strengthen
 from memcairn.domain.events import Event, EventKind
 from memcairn.domain.memories import HALF_LIFE_DAYS, Memory, MemoryStatus, reinforced_strength
@@ -36,6 +36,7 @@ class Effects:
     now: datetime
     _added: dict[str, MemoryRow] = field(default_factory=dict)
     _entries: dict[str, list[IndexEntry]] = field(default_factory=dict)
+    _prepared: dict[str, Prepared] = field(default_factory=dict)
     _heard_again: list[Strengthen] = field(default_factory=list)
     _superseded: dict[str, Add] = field(default_factory=dict)
 
@@ -45,6 +46,7 @@ class Effects:
         self._added[memory.memory_id] = MemoryRow(memory, candidate.digest, candidate.slot_key, candidate.value)
         if memory.status is MemoryStatus.ACTIVE:
             by_assistant = event.kind is EventKind.ASSISTANT_MESSAGE
+            self._prepared[memory.memory_id] = prepared
             self._entries[memory.memory_id] = entries(memory, prepared, by_assistant=by_assistant)
         if decision.supersedes is not None:
             self._superseded[decision.supersedes] = decision
@@ -59,6 +61,8 @@ class Effects:
         self._supersede_all()
         live = [entry for memory_id, its in self._entries.items() if memory_id not in self._superseded for entry in its]
         self.deps.index.put(self.connection, self.org_id, live, model=self.deps.embedder.model)
+        indexed = {key: its for key, its in self._prepared.items() if key not in self._superseded}
+        embed_later(self.connection, self.deps, self.org_id, indexed)
         self._mark_outdated()
         changes = [NewChange(memory_id, "created", _origin(row)) for memory_id, row in self._added.items()]
         memories.note_changes(self.connection, self.org_id, changes, self.now)

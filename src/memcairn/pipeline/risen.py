@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from memcairn.core import trusting
 from memcairn.core.deps import Deps
-from memcairn.core.indexing import Prepared, entries, reindex
+from memcairn.core.indexing import Prepared, embed_later, entries, reindex
 from memcairn.core.promotion import ORG_KEY, evidence_for, recheck, reopen, scopes_supported, withdraw
 from memcairn.domain.candidates import digest_of
 from memcairn.domain.memories import HALF_LIFE_DAYS, Memory, MemoryStatus, reinforced_strength
@@ -89,8 +89,9 @@ class _Work:
         memory = self._memory(rise, self._lowest_of(left))
         digest = digest_of(memory.text, memory.scope.key)
         memories.add(self.connection, [MemoryRow(memory, digest)])
-        live = entries(memory, self.outcome.prepared[memory.text])
-        self.deps.index.put(self.connection, self.org_id, live, model=self.deps.embedder.model)
+        prepared = self.outcome.prepared[memory.text]
+        self.deps.index.put(self.connection, self.org_id, entries(memory, prepared), model=self.deps.embedder.model)
+        embed_later(self.connection, self.deps, self.org_id, {memory.memory_id: prepared})
         self._note(memory.memory_id, "promoted", _reason(left, self.outcome.scope))
         self._add_support(memory.memory_id, left, worded=rise.words.memory_id)
         support.enter(self.connection, self.org_id, [(memory.scope.key, memory.memory_id)])

@@ -11,8 +11,12 @@ from memcairn.domain.jobs import Job, Task
 from memcairn.pipeline.embed_documents import embed_documents
 from memcairn.pipeline.process import give_up, process_events
 from memcairn.pipeline.promote import promote
+from memcairn.pipeline.reembed import embed_memories, reembed
 from memcairn.pipeline.summarise import summarise_sessions
 from memcairn.store import jobs
+
+BATCH_OF_ITS_OWN = 1_000
+"""Given as a size: a job that fills a batch and is never carried out beside another."""
 
 
 def put_back(connection: Connection, job: Job, reason: str, now: datetime, retry_after: timedelta) -> bool:
@@ -38,4 +42,6 @@ HANDLERS: Mapping[Task, Handler] = {
     Task.EMBED_DOCUMENTS: Handler(embed_documents, size=lambda job: len(job.payload["document_uuids"])),
     Task.SUMMARISE: Handler(summarise_sessions),
     Task.PROMOTE: Handler(promote),
+    Task.EMBED_MEMORIES: Handler(embed_memories, size=lambda _job: BATCH_OF_ITS_OWN),
+    Task.REEMBED: Handler(reembed, size=lambda _job: BATCH_OF_ITS_OWN),
 }

@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from memcairn.core.deps import Deps
+from memcairn.domain.errors import Unavailable
 from memcairn.domain.ids import new_id
-from memcairn.domain.jobs import HEARTBEAT_EVERY, Job, Task, retry_delay
+from memcairn.domain.jobs import HEARTBEAT_EVERY, UNAVAILABLE_RETRY, Job, Task, retry_delay
 from memcairn.pipeline.tasks import HANDLERS
 from memcairn.store import jobs
 from memcairn.store.jobs import LeaseLost
@@ -93,6 +94,8 @@ class Worker:
         if error is None:
             for _ in batch:
                 self.deps.metrics.job_finished("done", time.perf_counter() - started)
+        elif isinstance(error, Unavailable):
+            await self._postpone(batch, error)
         elif len(batch) > 1:
             # One of them is to blame; alone, each of the others succeeds.
             for job in batch:
@@ -106,6 +109,14 @@ class Worker:
         except Exception as error:  # noqa: BLE001 -- the worker loop: a job that fails is put back or declared dead
             return error
         return None
+
+    async def _postpone(self, batch: Sequence[Job], error: Unavailable) -> None:
+        """Whatever the jobs need is away: that is nobody's fault, and trying each alone would only take longer."""
+        now = self.deps.clock.now()
+        later = now + UNAVAILABLE_RETRY * (0.5 + 0.5 * self.rng.random())
+        with contextlib.suppress(LeaseLost):
+            await self.deps.db.write(jobs.postpone, batch, f"{error.code}: {error.message}", later, now)
+        log.warning("jobs wait for what they need", extra={"jobs": len(batch), "code": error.code})
 
     async def _settle_failure(self, job: Job, error: Exception, seconds: float) -> None:
         if isinstance(error, LeaseLost):

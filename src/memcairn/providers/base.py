@@ -68,6 +68,31 @@ class NoThesaurus:
         return ()
 
 
+class Reranker(Protocol):
+    """Says how well texts answer a question, having read both together."""
+
+    @property
+    def model(self) -> str: ...
+
+    def rerank(self, query: str, texts: Sequence[str], *, seconds: float) -> NDArray[np.float64]:
+        """One number per text, in order, the higher the better; NaN for a text without. Any scale will do.
+
+        Raises Unavailable when it cannot within `seconds`. Blocking: callers on an event loop run it on a thread.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reranking:
+    """A reranker and how it is used: on at least `candidates` hits, for at most `seconds`, with `weight` (0 to 1)
+    beside the first ranking."""
+
+    reranker: Reranker
+    seconds: float
+    weight: float
+    candidates: int
+
+
 class Summariser(Protocol):
     """Tells in few words what was said."""
 

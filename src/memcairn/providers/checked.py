@@ -26,7 +26,8 @@ KNOWN_QUERIES = 1_000
 """Query vectors kept, the most recently asked ones: at 1,536 numbers each, 6 MB."""
 
 PAUSE_SECONDS = 5.0
-"""How long questions do without vectors after the source failed one: each would else wait for its own timeout."""
+"""How long questions do without vectors after the source failed one, or batches after a batch, if that took no longer
+itself: each would else wait for its own timeout, and everything behind it as well."""
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class CheckedEmbedder:
         self._on_call = on_call
         self._queries: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
         self._lock = threading.Lock()
-        self._paused_until = float("-inf")
+        self._paused_until = {True: float("-inf"), False: float("-inf")}
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
@@ -85,17 +86,7 @@ class CheckedEmbedder:
             return known
         if not asked.strip():
             return np.zeros(self.dimensions, dtype=np.float32)
-        if time.monotonic() < self._paused_until:
-            raise Unavailable(
-                "The embedder failed a moment ago and is given a rest.",
-                code="embedder_unavailable",
-                retry_after_seconds=PAUSE_SECONDS,
-            )
-        try:
-            vector: NDArray[np.float32] = self._usable(self._asked([asked], query=True), 1)[0]
-        except Unavailable:
-            self._paused_until = time.monotonic() + PAUSE_SECONDS
-            raise
+        vector: NDArray[np.float32] = self._usable(self._asked([asked], query=True), 1)[0]
         if vector.any():
             self._keep(asked, vector)
         return vector
@@ -114,11 +105,19 @@ class CheckedEmbedder:
         return vectors
 
     def _asked(self, texts: Sequence[str], *, query: bool) -> Sequence[Row]:
+        if time.monotonic() < self._paused_until[query]:
+            raise Unavailable(
+                "The embedder failed a moment ago and is given a rest.",
+                code="embedder_unavailable",
+                retry_after_seconds=PAUSE_SECONDS,
+            )
         started = time.perf_counter()
         try:
             rows = self._source.vectors(texts, query=query)
         except Unavailable:
-            self._on_call(time.perf_counter() - started, True)
+            waited = time.perf_counter() - started
+            self._paused_until[query] = time.monotonic() + max(PAUSE_SECONDS, waited)
+            self._on_call(waited, True)
             raise
         self._on_call(time.perf_counter() - started, len(rows) != len(texts))
         return rows

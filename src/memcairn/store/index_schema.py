@@ -41,6 +41,7 @@ index_rows = Table(
     UniqueConstraint("org_id", "row_number"),
     Index(None, "org_id", "scope_key", "row_number"),
     Index(None, "org_id", "session_id", "position"),
+    Index(None, "org_id", "model"),
 )
 
 index_scopes = Table(

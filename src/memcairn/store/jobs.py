@@ -36,7 +36,10 @@ class LeaseLost(Exception):
     """Another worker holds the job by now: what this one did must not be committed."""
 
 
-def enqueue(connection: Connection, new_jobs: Sequence[NewJob], now: datetime) -> None:
+def enqueue(
+    connection: Connection, new_jobs: Sequence[NewJob], now: datetime, *, delay: timedelta = timedelta(0)
+) -> None:
+    """Queue jobs, due after `delay`."""
     rows = [
         {
             "job_id": new_id(),
@@ -47,7 +50,7 @@ def enqueue(connection: Connection, new_jobs: Sequence[NewJob], now: datetime) -
             "status": JobStatus.QUEUED.value,
             "attempts": 0,
             "max_attempts": MAX_ATTEMPTS,
-            "run_at": now,
+            "run_at": now + delay,
             "fencing_token": 0,
             "created_at": now,
             "updated_at": now,
@@ -126,6 +129,20 @@ def give_back(connection: Connection, held: Sequence[Job], now: datetime) -> Non
         connection.execute(update(jobs).where(_ours(job)).values(values | {"lease_until": None, "worker_id": None}))
 
 
+def postpone(connection: Connection, held: Sequence[Job], reason: str, run_at: datetime, now: datetime) -> None:
+    """Return jobs that cannot be done now through no fault of theirs; LeaseLost if one is no longer ours."""
+    values = {
+        "status": JobStatus.QUEUED.value,
+        "attempts": jobs.c.attempts - 1,
+        "run_at": run_at,
+        "lease_until": None,
+        "worker_id": None,
+        "error": reason[:MAX_ERROR_CHARS],
+        "updated_at": now,
+    }
+    _require_each(connection, held, lambda job: update(jobs).where(_ours(job)).values(values))
+
+
 def fail(connection: Connection, job: Job, error: str, now: datetime, *, retry_after: timedelta) -> bool:
     """Put a failed job back for later, or declare it dead after its last attempt; returns whether it is dead."""
     dead = job.attempts >= job.max_attempts
@@ -178,6 +195,27 @@ def events_named(connection: Connection, org_id: str) -> set[str]:
     """The events that some job of the org is about."""
     statement = select(jobs.c.payload).where(jobs.c.org_id == org_id, jobs.c.task == Task.PROCESS_EVENTS.value)
     return {event_id for payload in connection.execute(statement).scalars() for event_id in payload["event_ids"]}
+
+
+def queued(connection: Connection, org_id: str, task: Task) -> list[Job]:
+    """The unfinished jobs of one task, oldest first; dead ones are not among them."""
+    statement = select(jobs).where(
+        jobs.c.org_id == org_id, jobs.c.task == task.value, jobs.c.status != JobStatus.DEAD.value
+    )
+    return [_job(row) for row in connection.execute(statement.order_by(jobs.c.job_id))]
+
+
+def queued_anywhere(connection: Connection, task: Task) -> list[Job]:
+    """The unfinished jobs of one task in the whole database, for the health of the server."""
+    statement = select(jobs).where(jobs.c.task == task.value, jobs.c.status != JobStatus.DEAD.value)
+    return [_job(row) for row in connection.execute(statement.order_by(jobs.c.job_id))]
+
+
+def withdraw(connection: Connection, org_id: str, job_ids: Sequence[str]) -> None:
+    """Remove jobs that are queued and nobody has claimed."""
+    for chunk in chunks(job_ids):
+        mine = (jobs.c.org_id == org_id, jobs.c.job_id.in_(chunk), jobs.c.status == JobStatus.QUEUED.value)
+        connection.execute(delete(jobs).where(*mine))
 
 
 def count_by_status(connection: Connection) -> dict[str, int]:

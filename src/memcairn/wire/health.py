@@ -8,8 +8,17 @@ class Health(Response):
     version: str
 
 
+class Reembedding(Response):
+    """Vectors of memories are being made anew by another embedder: how many are done, of how many in all."""
+
+    model: str
+    done: int
+    total: int
+
+
 class Readiness(Response):
-    """`components` maps each part to null or to what is wrong with it."""
+    """`components` maps each part to null or to what is wrong with it; `reembedding` is null most of the time."""
 
     status: str
     components: dict[str, str | None]
+    reembedding: Reembedding | None = None
