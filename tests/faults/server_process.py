@@ -18,9 +18,15 @@ class ServerProcess:
     """`memcairn serve` on a free port and the given data folder; `url` is known once it listens."""
 
     def __init__(
-        self, data_dir: Path, settings: Mapping[str, str] | None = None, *, arguments: Sequence[str] = ()
+        self,
+        data_dir: Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        arguments: Sequence[str] = (),
+        log: Path | None = None,
     ) -> None:
         self.data_dir = data_dir
+        self._log = log or Path(os.devnull)
         self._arguments = arguments
         self._settings = dict(settings or {})
         self._process: subprocess.Popen[str] | None = None
@@ -31,13 +37,10 @@ class ServerProcess:
         command = [sys.executable, "-m", "memcairn", "serve", "--port", "0", "--json", *self._arguments]
         environ = {name: value for name, value in os.environ.items() if not name.startswith("MEMCAIRN_")}
         environ |= {"MEMCAIRN_API_KEY": KEY} | self._settings
-        self._process = subprocess.Popen(
-            [*command, "--data-dir", str(self.data_dir)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environ,
-            text=True,
-        )
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, "--data-dir", str(self.data_dir)], stdout=subprocess.PIPE, stderr=log, env=environ, text=True
+            )
         lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._forward, args=(lines,), daemon=True).start()
         self.url = json.loads(lines.get(timeout=START_SECONDS))["url"]
