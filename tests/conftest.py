@@ -22,6 +22,8 @@ from memcairn.store.postgres import PostgresDatabase
 from tests.build import NOW, ORG
 from tests.postgres import PostgresServer, empty_tables, running_server
 
+pytest_plugins = ("tests.faults.figures",)
+
 
 @pytest.fixture
 def anyio_backend() -> str:

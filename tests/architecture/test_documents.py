@@ -153,3 +153,14 @@ class TestErrors:
         documented = [row["code"] for row in ROW.finditer(PAGE)]
 
         assert sorted(documented) == sorted(set(documented))
+
+
+@pytest.mark.parametrize("page", ["reliability.md", "security.md"])
+def test_what_a_page_promises_is_shown_by_tests_that_exist(page: str) -> None:
+    text = (ROOT / "docs/reference" / page).read_text()
+    defined = {
+        name for path in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
+    }
+
+    assert set(re.findall(r"`(test_\w+)`", text)) <= defined
+    assert [path for path in re.findall(r"`(tests/[\w/]+\.py)`", text) if not (ROOT / path).exists()] == []
