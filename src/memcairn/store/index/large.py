@@ -21,8 +21,8 @@ from memcairn.store.index.resident import View
 
 WEIGHED_LEAST = 4_000
 WEIGHED_SHARE = 1 / 100
-"""How many rows are compared by their 8-bit codes after sign bits chose them: recall@10 against all float vectors is
-then above 0.99 on a million messages (benchmarks/scale.py)."""
+"""How many rows are compared by their 8-bit codes after sign bits chose them. Of the ten nearest messages by exact
+vectors the best 64 of these hold 9.97 among 1,000,000, and 9.96 among 100,000."""
 
 WEIGHED_EXACTLY = 64
 """How many of the nearest vectors are read from the database, for the last digits of their cosines."""
