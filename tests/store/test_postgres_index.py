@@ -190,6 +190,15 @@ class TestGraph:
 
         assert all(memory_id.startswith("w") for memory_id in found.pool.memory_ids)
 
+    async def test_a_server_that_starts_does_not_wait_for_writers(
+        self, postgres_database: PostgresDatabase, index: PostgresIndex
+    ) -> None:
+        await postgres_database.write(index.prepare, model=EMBEDDER.model, dimensions=EMBEDDER.dimensions)
+
+        with transaction(postgres_database) as writing, transaction(postgres_database) as starting:
+            put(writing, entry("lisbon"))
+            index.prepare(starting, model=EMBEDDER.model, dimensions=EMBEDDER.dimensions)
+
     async def test_it_is_made_once_whatever_a_model_is_called(
         self, postgres_database: PostgresDatabase, index: PostgresIndex
     ) -> None:

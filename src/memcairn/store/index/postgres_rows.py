@@ -87,6 +87,7 @@ _SEARCH_WIDELY = text(
     """
 )
 _PROPAGATE = text("SELECT set_config('citus.propagate_set_commands', 'local', true)")
+_FIND_GRAPH = text("SELECT CAST(to_regclass(:name) AS text)")
 _HAS_CITUS = text("SELECT count(*) FROM pg_extension WHERE extname = 'citus'")
 
 
@@ -127,6 +128,9 @@ def map_some(connection: Connection, org_id: str, count: int) -> None:
 def make_graph(connection: Connection, model: str, dimensions: int) -> None:
     """Make the graph for vectors of a model, unless there is one. Quick while there are no rows of that model."""
     name = f"ix_index_rows_near_{lexemes.scope_lexeme(model, str(dimensions))}"
+    # Even with IF NOT EXISTS the statement would first wait for every writer to end, and hold up the next ones.
+    if connection.execute(_FIND_GRAPH, {"name": name}).scalar_one() is not None:
+        return
     # A definition takes no bound values. In a text() a colon would begin the name of one.
     quoted = "'" + model.replace("'", "''").replace(":", r"\:") + "'"
     connection.execute(
