@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    turns, questions = _read(options.data / "docs.jsonl.gz"), _read(options.data / "queries.jsonl.gz")
+    turns, questions = read_lines(options.data / "docs.jsonl.gz"), read_lines(options.data / "queries.jsonl.gz")
     rounds = [_round(turns, questions) for _ in range(options.rounds)]
     print(
         f"{len(turns) * COPIES} events a round, {options.rounds} rounds, {os.cpu_count()} cores; medians (all rounds)"
@@ -50,16 +50,16 @@ def _round(turns: list[dict[str, Any]], questions: list[dict[str, Any]]) -> dict
     with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as url:
         headers = {"Authorization": f"Bearer {KEY}"}
         with httpx2.Client(base_url=url, headers=headers, timeout=60) as client:
-            batches = list(_batches(turns))
+            pieces = list(batches(turns))
             started = time.perf_counter()
-            for batch in batches:
+            for batch in pieces:
                 _send(client, batch)
             accepted = time.perf_counter() - started
-            _wait_until_processed(client)
+            wait_until_processed(client)
             searchable = time.perf_counter() - started
             _wait_until_idle(client)
             millis = _search(client, turns, questions)
-        count = sum(len(batch) for batch in batches)
+        count = sum(len(batch) for batch in pieces)
         return {
             "accepted, events/s": count / accepted,
             "searchable, events/s": count / searchable,
@@ -68,7 +68,7 @@ def _round(turns: list[dict[str, Any]], questions: list[dict[str, Any]]) -> dict
         }
 
 
-def _batches(turns: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def batches(turns: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     for copy in range(COPIES):
         events = [
             {
@@ -88,7 +88,7 @@ def _send(client: httpx2.Client, events: list[dict[str, Any]]) -> None:
     client.post("/v1/events", json={"events": events}).raise_for_status()
 
 
-def _wait_until_processed(client: httpx2.Client) -> None:
+def wait_until_processed(client: httpx2.Client) -> None:
     """Return when no event is pending; summaries may still be under way."""
     while client.get("/v1/events", params={"status": "pending", "limit": 1}).json()["items"]:
         time.sleep(0.02)
@@ -123,7 +123,7 @@ def _server(folder: Path) -> Iterator[str]:
     )
     lines: queue.Queue[str] = queue.Queue()
     assert process.stdout is not None
-    threading.Thread(target=_forward, args=(process.stdout, lines), daemon=True).start()
+    threading.Thread(target=forward, args=(process.stdout, lines), daemon=True).start()
     try:
         yield json.loads(lines.get(timeout=30))["url"]
     finally:
@@ -131,12 +131,12 @@ def _server(folder: Path) -> Iterator[str]:
         process.wait(timeout=20)
 
 
-def _forward(stream: IO[str], lines: "queue.Queue[str]") -> None:
+def forward(stream: IO[str], lines: "queue.Queue[str]") -> None:
     for line in stream:
         lines.put(line)
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
+def read_lines(path: Path) -> list[dict[str, Any]]:
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
