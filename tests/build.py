@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import pytest
+
 from memcairn.domain.clock import FrozenClock
 from memcairn.domain.events import Event, EventKind, EventStatus, NewEvent
 from memcairn.domain.ids import new_id
@@ -48,6 +50,10 @@ def entry(text: str, **fields: Any) -> IndexEntry:
 def index_on(database: Database, **options: int) -> Index:
     """A fresh index of the kind that belongs to a database."""
     return PostgresIndex(**options) if isinstance(database, PostgresDatabase) else SqliteIndex(**options)
+
+
+ON_BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+"""The databases, as parameters of what runs on each of them."""
 
 
 def digest(words: str) -> bytes:

@@ -16,10 +16,9 @@ from memcairn.observability.metrics import Metrics
 from memcairn.providers.fake import FakeEmbedder
 from memcairn.store import orgs
 from memcairn.store.database import Database, SqliteDatabase, sqlite_engine
-from memcairn.store.index.sqlite import SqliteIndex
 from memcairn.store.migrate import migrate
 from memcairn.store.postgres import PostgresDatabase
-from tests.build import NOW, ORG
+from tests.build import NOW, ON_BOTH, ORG, index_on
 from tests.postgres import PostgresServer, empty_tables, running_server
 
 pytest_plugins = ("tests.faults.figures",)
@@ -88,9 +87,19 @@ async def postgres_database(_postgres_database: PostgresDatabase, anyio_backend:
     return _postgres_database
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test of behaviour runs once on each database; one that looks into the file, or says so, on SQLite alone."""
+    if "database" not in metafunc.fixturenames:
+        return
+    about_the_file = not {"database_file", "sqlite_database"}.isdisjoint(metafunc.fixturenames)
+    if about_the_file or metafunc.definition.get_closest_marker("sqlite"):
+        metafunc.parametrize("database", ["sqlite"], indirect=True)
+    else:
+        metafunc.parametrize("database", ON_BOTH, indirect=True)
+
+
+@pytest.fixture
 def database(request: pytest.FixtureRequest) -> Database:
-    """What a test of behaviour stands on: it runs once on each database."""
     opened: Database = request.getfixturevalue(f"{request.param}_database")
     return opened
 
@@ -101,8 +110,8 @@ def clock() -> FrozenClock:
 
 
 @pytest.fixture
-def deps(sqlite_database: SqliteDatabase, clock: FrozenClock) -> Deps:
-    return Deps(db=sqlite_database, index=SqliteIndex(), embedder=FakeEmbedder(), clock=clock, metrics=Metrics())
+def deps(database: Database, clock: FrozenClock) -> Deps:
+    return Deps(db=database, index=index_on(database), embedder=FakeEmbedder(), clock=clock, metrics=Metrics())
 
 
 @pytest.fixture

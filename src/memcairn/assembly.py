@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from memcairn.core.deps import Deps
@@ -15,13 +15,16 @@ from memcairn.domain.tokens import estimate_tokens
 from memcairn.domain.usage import Dimension
 from memcairn.observability.metrics import Metrics
 from memcairn.providers.absent import AbsentEmbedder
-from memcairn.providers.base import NoThesaurus
+from memcairn.providers.base import Embedder, NoThesaurus
 from memcairn.providers.tokenizer import tokenizer_counter
 from memcairn.provision import make_embedder, make_reranking, make_thesaurus
 from memcairn.settings import Settings
-from memcairn.store.database import SqliteDatabase
+from memcairn.store.database import Database, SqliteDatabase
+from memcairn.store.index.base import Index
+from memcairn.store.index.postgres import PostgresIndex
 from memcairn.store.index.sqlite import SqliteIndex
 from memcairn.store.migrate import migrate
+from memcairn.store.postgres import PostgresDatabase
 
 
 @contextlib.asynccontextmanager
@@ -30,16 +33,15 @@ async def opened(settings: Settings, *, embeds: bool = True) -> AsyncIterator[De
 
     Without `embeds` no embedder is loaded, or asked whether it is there: for what neither searches nor remembers.
     """
-    path = settings.sqlite_path
-    make_folder(path.parent)
     metrics = Metrics()
-    db = SqliteDatabase(path, on_group=lambda size, seconds: metrics.write_committed(size, seconds))
+    db = open_database(settings, on_group=lambda size, seconds: metrics.write_committed(size, seconds))
     try:
         await db.write(migrate)
+        embedder = await asyncio.to_thread(make_embedder, settings, metrics) if embeds else AbsentEmbedder()
         deps = Deps(
             db=db,
-            index=SqliteIndex(cache_bytes=settings.cache_mb * 1024 * 1024),
-            embedder=await asyncio.to_thread(make_embedder, settings, metrics) if embeds else AbsentEmbedder(),
+            index=await _opened_index(settings, db, embedder if embeds else None),
+            embedder=embedder,
             thesaurus=await asyncio.to_thread(make_thesaurus) if embeds else NoThesaurus(),
             clock=SystemClock(),
             metrics=metrics,
@@ -56,6 +58,31 @@ async def opened(settings: Settings, *, embeds: bool = True) -> AsyncIterator[De
             await write_usage(deps)
     finally:
         await db.close()
+
+
+def open_database(
+    settings: Settings, *, on_group: Callable[[int, float], None] = lambda _size, _seconds: None
+) -> Database:
+    """The database of the settings, as it is: a SQLite file is made if it is not there, nothing is migrated."""
+    if settings.postgres_url is not None:
+        return PostgresDatabase(
+            settings.postgres_url,
+            connections=settings.database_connections,
+            statement_timeout_seconds=settings.database_timeout_seconds,
+            on_group=on_group,
+        )
+    make_folder(settings.sqlite_path.parent)
+    return SqliteDatabase(settings.sqlite_path, on_group=on_group)
+
+
+async def _opened_index(settings: Settings, db: Database, embedder: Embedder | None) -> Index:
+    cache_bytes = settings.cache_mb * 1024 * 1024
+    if settings.postgres_url is None:
+        return SqliteIndex(cache_bytes=cache_bytes)
+    index = PostgresIndex(cache_bytes=cache_bytes)
+    if embedder is not None:
+        await db.write(index.prepare, model=embedder.model, dimensions=embedder.dimensions)
+    return index
 
 
 def make_folder(folder: Path) -> None:

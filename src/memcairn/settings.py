@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -13,6 +14,7 @@ from memcairn.domain.errors import Invalid
 
 PREFIX = "MEMCAIRN_"
 DEFAULT_PORT = 8642
+_POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg://")
 
 
 class Settings(BaseSettings):
@@ -29,7 +31,11 @@ class Settings(BaseSettings):
     data_dir: Path = Path("memcairn-data")
     """The folder of the SQLite database."""
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
-    """`sqlite:///path` or `postgresql://…`; read from `DATABASE_URL` too. Default: `memory.db` in the data folder."""
+    """`sqlite:///path` or `postgresql://…`. Default: `memory.db` in the data folder."""
+    database_connections: Annotated[int, Field(ge=2, le=1_000)] = 10
+    """Connections to Postgres that this process may hold, half of them for reads and half for writes."""
+    database_timeout_seconds: Annotated[float, Field(ge=1, le=3_600)] = 30
+    """How long one statement on Postgres may take before it is stopped and the request answered 503."""
     api_key: SecretStr | None = None
     """The first admin key of the org `default`, whatever its shape. Without it one is made and shown once."""
     embedder: str = "static"
@@ -109,15 +115,33 @@ class Settings(BaseSettings):
     """Requests carried out at once; more are answered 503 with `Retry-After`."""
 
     @property
+    def postgres_url(self) -> str | None:
+        """The address of the Postgres database, if the data is in one."""
+        return self.url if self.url is not None and self.url.startswith(_POSTGRES) else None
+
+    @property
+    def database_name(self) -> str:
+        """Where the data is, as it may be shown: without password and options."""
+        if self.postgres_url is None:
+            return str(self.sqlite_path)
+        parts = urlsplit(self.postgres_url)
+        place = parts.netloc.rpartition("@")[2]
+        user = f"{parts.username}@" if parts.username else ""
+        return f"postgresql://{user}{place}{parts.path}"
+
+    @property
     def sqlite_path(self) -> Path:
-        """The SQLite file: from the URL if there is one, else in the data folder."""
+        """The SQLite file: from the URL if there is one, else in the data folder. Invalid if the data is elsewhere."""
         url = self.url
         if url is None:
             return self.data_dir / "memory.db"
         if not url.startswith("sqlite:///"):
             raise Invalid(
-                "DATABASE_URL names a database this installation cannot open. Use sqlite:///path/to/file.db, or leave "
-                "it unset.",
+                "DATABASE_URL names no SQLite database, and this needs one. Use sqlite:///path/to/file.db, or leave it "
+                "unset."
+                if self.postgres_url is not None
+                else "DATABASE_URL names a database this installation cannot open. Use sqlite:///path/to/file.db or "
+                "postgresql://user:password@host:5432/name, or leave it unset.",
                 code="database_url",
             )
         return Path(url.removeprefix("sqlite:///"))

@@ -51,7 +51,8 @@ async def answers(deps: Deps, principal: Principal) -> list[Any]:
     found: list[Any] = [await memory_stats(deps, principal, actor_id=actor_id) for actor_id in (None, "ann")]
     for question in QUESTIONS:
         for actor_id in ("ann", None):
-            found += await search(deps, Recalls(), principal, SearchQuery(question, actor_id=actor_id, explain=True))
+            hits = await search(deps, Recalls(), principal, SearchQuery(question, actor_id=actor_id, explain=True))
+            found += sorted(hits, key=lambda hit: (-hit.score, hit.memory.memory_id if hit.memory else ""))
     listed = await list_memories(deps, principal, MemoryFilter(), sort="created_at_desc", limit=200)
     found += listed.items
     for memory in listed.items:

@@ -27,7 +27,7 @@ from tests.postgres import PostgresServer
 
 NAME = "sqlite:///somewhere/memory.db"
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sqlite]
 
 
 class Power(Exception):

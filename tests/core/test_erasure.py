@@ -1,9 +1,9 @@
 """Erasing a user: everything of theirs, down to the last byte, with a receipt that names nobody."""
 
-import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from memcairn.core import erasure
 from memcairn.core.deps import Deps
@@ -17,6 +17,7 @@ from memcairn.domain.conversations import NewMessage
 from memcairn.domain.errors import NotFound
 from memcairn.domain.events import NewEvent
 from memcairn.domain.keys import Principal
+from memcairn.store.schema import erasures
 from tests.build import make
 from tests.core.talk import contents, everything_read, kept, process, rows, say
 from tests.core.test_purge import TABLES, give_up_on_jobs, left, places_of
@@ -64,8 +65,8 @@ async def test_the_receipt_counts_what_was_there_and_names_nobody(deps: Deps, pr
 
     assert receipt == before | {"users": 1}
     assert set(receipt) == {*TABLES, "users"}
-    [(counts,)] = await rows(deps, "SELECT counts FROM erasures")
-    assert json.loads(counts) == receipt
+    [(counts,)] = await deps.db.read(lambda connection: list(connection.execute(select(erasures.c.counts))))
+    assert counts == receipt
 
 
 async def test_other_people_keep_what_is_theirs(deps: Deps, principal: Principal) -> None:

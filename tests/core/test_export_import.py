@@ -25,11 +25,11 @@ from memcairn.domain.keys import Principal
 from memcairn.pipeline.worker import Worker
 from memcairn.providers.fake import FakeEmbedder
 from memcairn.store import orgs, rows
-from memcairn.store.database import SqliteDatabase, sqlite_engine
-from memcairn.store.index.sqlite import SqliteIndex
+from memcairn.store.database import Database, SqliteDatabase
 from memcairn.store.migrate import migrate
+from memcairn.store.postgres import PostgresDatabase
 from memcairn.store.schema import metadata
-from tests.build import ORG
+from tests.build import ORG, index_on
 from tests.core.full_org import QUESTIONS, answers, fill
 
 pytestmark = pytest.mark.anyio
@@ -42,15 +42,15 @@ async def filled(deps: Deps, principal: Principal) -> Deps:
 
 
 @pytest.fixture
-async def elsewhere(deps: Deps, tmp_path: Path) -> AsyncIterator[Deps]:
+async def elsewhere(deps: Deps, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Deps]:
     """Another server with another org on it."""
-    path = tmp_path / "elsewhere.db"
-    engine = sqlite_engine(path, begin="BEGIN IMMEDIATE", query_only=False)
-    with engine.begin() as connection:
-        migrate(connection)
-    engine.dispose()
-    database = SqliteDatabase(path)
-    other = replace(deps, db=database, index=SqliteIndex())
+    database: Database
+    if isinstance(deps.db, PostgresDatabase):
+        database = PostgresDatabase(request.getfixturevalue("postgres_server").empty(), connections=4)
+    else:
+        database = SqliteDatabase(tmp_path / "elsewhere.db")
+    await database.write(migrate)
+    other = replace(deps, db=database, index=index_on(database))
     await create_org(other, "neighbours")
     yield other
     await database.close()

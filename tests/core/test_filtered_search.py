@@ -1,5 +1,6 @@
 """Memories searched under a filter on metadata."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,8 +14,7 @@ from memcairn.domain.events import NewEvent
 from memcairn.domain.filters import parse_filter
 from memcairn.domain.keys import Principal
 from memcairn.pipeline.worker import Worker
-from memcairn.store.index.sqlite import SqliteIndex
-from tests.build import make
+from tests.build import index_on, make
 
 pytestmark = pytest.mark.anyio
 
@@ -65,10 +65,9 @@ async def test_a_memory_is_found_by_its_own_metadata(deps: Deps, principal: Prin
 
 @pytest.mark.parametrize("exact_rows", [20_000, 10])
 async def test_the_filter_holds_before_the_limit_in_small_and_large_scopes(
-    deps: Deps, principal: Principal, exact_rows: int, monkeypatch: pytest.MonkeyPatch
+    deps: Deps, principal: Principal, exact_rows: int
 ) -> None:
-    monkeypatch.setattr(deps.index, "_exact_rows", exact_rows)
-    assert isinstance(deps.index, SqliteIndex)
+    deps = replace(deps, index=index_on(deps.db, exact_rows=exact_rows))
     herons = [(f"The heron nests on island number {n}.", {"n": n}) for n in range(300)]
     await say(deps, principal, *herons, ("The ferry leaves at noon.", {"n": 300}))
 

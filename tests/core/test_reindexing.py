@@ -28,7 +28,7 @@ SAID = [
 ]
 QUESTIONS = ("where do I live?", "what do I drink?", "what is my dog called?", "trams in Porto")
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sqlite]
 
 
 @pytest.fixture

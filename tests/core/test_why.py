@@ -193,6 +193,7 @@ class TestLost:
 
         assert loss.detail.startswith("Its strength is 0.010 after disuse")
 
+    @pytest.mark.sqlite
     async def test_what_no_arm_brought_from_a_large_scope_is_no_candidate(
         self, deps: Deps, principal: Principal, monkeypatch: pytest.MonkeyPatch
     ) -> None:

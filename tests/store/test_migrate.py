@@ -14,10 +14,9 @@ from memcairn.store.database import Database, SqliteDatabase
 from memcairn.store.migrate import current_revision, head_revision, migrate
 from memcairn.store.postgres import PostgresDatabase
 from memcairn.store.schema import metadata
+from tests.build import ON_BOTH
 
 pytestmark = pytest.mark.anyio
-
-_ON_BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 
 
 class Places:
@@ -39,7 +38,7 @@ class Places:
             await database.close()
 
 
-@pytest.fixture(params=_ON_BOTH)
+@pytest.fixture(params=ON_BOTH)
 async def places(request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str) -> AsyncIterator[Places]:
     def new_file() -> Callable[[], Database]:
         path = tmp_path / f"{len(list(tmp_path.iterdir()))}.db"

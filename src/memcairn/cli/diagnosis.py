@@ -14,15 +14,14 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
 from memcairn import __version__
-from memcairn.assembly import make_folder
+from memcairn.assembly import open_database
 from memcairn.cli.listening import bound_socket
 from memcairn.domain.clock import SystemClock
 from memcairn.domain.errors import DomainError, Unavailable
 from memcairn.domain.jobs import JobStatus
 from memcairn.provision import make_embedder
 from memcairn.settings import PREFIX, Settings, load
-from memcairn.store import jobs, keys, orgs, vectors
-from memcairn.store.database import SqliteDatabase
+from memcairn.store import jobs, keys, orgs, postgres_schema, vectors
 from memcairn.store.migrate import current_revision, head_revision
 from memcairn.store.migrate import migrate as migrate_connection
 
@@ -69,24 +68,24 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    path: Path
+    database: str
     revision: str | None
     applied: Sequence[str]
 
 
 def migrate_database(data_dir: Path | None) -> Migrated:
     """Apply missing revisions; Conflict if the database is newer than this program."""
-    path = load({"data_dir": data_dir}).sqlite_path
-    make_folder(path.parent)
+    settings = load({"data_dir": data_dir})
 
     async def run() -> list[str]:
-        db = SqliteDatabase(path)
+        db = open_database(settings)
         try:
             return await db.write(migrate_connection)
         finally:
             await db.close()
 
-    return Migrated(path, head_revision(), asyncio.run(run()))
+    applied = asyncio.run(run())
+    return Migrated(settings.database_name, head_revision(), applied)
 
 
 def diagnose(data_dir: Path | None) -> Diagnosis:
@@ -120,6 +119,8 @@ def _guarded(name: str, check: Callable[[Settings], Check], settings: Settings) 
 
 
 def _folder(settings: Settings) -> Check:
+    if settings.postgres_url is not None:
+        return Check("folder", "ok", "not needed: the data is in Postgres")
     folder = settings.sqlite_path.parent
     if not folder.exists():
         return Check("folder", "note", f"{folder} does not exist yet; `memcairn serve` makes it.")
@@ -132,17 +133,22 @@ def _folder(settings: Settings) -> Check:
 
 
 def _database(settings: Settings) -> Check:
-    path = settings.sqlite_path
-    if not path.exists():
-        return Check("database", "note", f"{path} does not exist yet; `memcairn serve` makes it.")
-    revision, head = asyncio.run(_read(path, current_revision)), head_revision()
-    size = f"{path.stat().st_size / 2**20:.1f} MiB"
+    name = settings.database_name
+    if settings.postgres_url is None and not settings.sqlite_path.exists():
+        return Check("database", "note", f"{name} does not exist yet; `memcairn serve` makes it.")
+    revision, head = asyncio.run(_read(settings, current_revision)), head_revision()
+    if settings.postgres_url is None:
+        about = f"{settings.sqlite_path.stat().st_size / 2**20:.1f} MiB"
+    else:
+        about = asyncio.run(_read(settings, postgres_schema.described))
+        if revision is None:
+            return Check("database", "note", f"{name}, {about}, is empty; `memcairn serve` makes the tables.")
     if revision == head:
-        return Check("database", "ok", f"{path}, {size}, revision {revision}")
+        return Check("database", "ok", f"{name}, {about}, revision {revision}")
     return Check(
         "database",
         "failed",
-        f"{path} is at revision {revision}, this program works with {head}. If the program is older, upgrade it; else "
+        f"{name} is at revision {revision}, this program works with {head}. If the program is older, upgrade it; else "
         "run `memcairn migrate`.",
     )
 
@@ -150,7 +156,7 @@ def _database(settings: Settings) -> Check:
 def _access(settings: Settings) -> Check:
     if not _is_there(settings):
         return Check("access", "note", "there are no keys yet; `memcairn serve` makes one and shows it once.")
-    usable, org_count = asyncio.run(_read(settings.sqlite_path, _count_access))
+    usable, org_count = asyncio.run(_read(settings, _count_access))
     if usable == 0:
         return Check("access", "note", "no key is usable; `memcairn keys create --org ID` makes one.")
     return Check("access", "ok", f"{usable} usable keys, {org_count} orgs")
@@ -159,7 +165,7 @@ def _access(settings: Settings) -> Check:
 def _work(settings: Settings) -> Check:
     if not _is_there(settings):
         return Check("jobs", "ok", "nothing is waiting")
-    counts = asyncio.run(_read(settings.sqlite_path, jobs.count_by_status))
+    counts = asyncio.run(_read(settings, jobs.count_by_status))
     waiting = counts[JobStatus.QUEUED] + counts[JobStatus.RUNNING]
     if counts[JobStatus.DEAD]:
         return Check(
@@ -183,7 +189,7 @@ def _embedder(settings: Settings) -> Check:
     embedder = make_embedder(settings)
     says = f"{embedder.model}, {embedder.dimensions} dimensions"
     if _is_there(settings):
-        current, waiting = asyncio.run(_read(settings.sqlite_path, _count_vectors, embedder.model))
+        current, waiting = asyncio.run(_read(settings, _count_vectors, embedder.model))
         if waiting:
             says += (
                 f"; {waiting} of {current + waiting} vectors are of another model and wait for `memcairn serve` or "
@@ -212,6 +218,8 @@ _INSIDE_DATABASE = frozenset({"access", "jobs"})
 
 
 def _is_there(settings: Settings) -> bool:
+    if settings.postgres_url is not None:
+        return asyncio.run(_read(settings, current_revision)) is not None
     return settings.sqlite_path.exists()
 
 
@@ -226,8 +234,8 @@ def _count_vectors(connection: Connection, model: str) -> tuple[int, int]:
     return current, sum(sum(each.values()) - each.get(None, 0) for each in counted) - current
 
 
-async def _read(path: Path, fn: Callable[..., Any], *arguments: object) -> Any:
-    db = SqliteDatabase(path)
+async def _read(settings: Settings, fn: Callable[..., Any], *arguments: object) -> Any:
+    db = open_database(settings)
     try:
         return await db.read(fn, *arguments)
     finally:

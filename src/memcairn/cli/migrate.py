@@ -30,8 +30,8 @@ def migrate(
         return
     done = migrate_database(data_dir)
     if as_json:
-        emit({"database": str(done.path), "revision": done.revision, "applied": list(done.applied)})
+        emit({"database": done.database, "revision": done.revision, "applied": list(done.applied)})
     elif done.applied:
-        results().print(f"{done.path} is at revision {done.revision}; applied {', '.join(done.applied)}.")
+        results().print(f"{done.database} is at revision {done.revision}; applied {', '.join(done.applied)}.")
     else:
-        results().print(f"{done.path} is at revision {done.revision}; there was nothing to do.")
+        results().print(f"{done.database} is at revision {done.revision}; there was nothing to do.")

@@ -134,7 +134,7 @@ def _say_ready(settings: Settings, server: Running, sock: socket.socket, *, as_j
             "url": url,
             "host": settings.host,
             "docs": f"{url}/docs",
-            "database": str(settings.sqlite_path),
+            "database": settings.database_name,
             "llm": None,
             "embedder": settings.embedder,
             "worker": settings.worker,
@@ -146,7 +146,7 @@ def _say_ready(settings: Settings, server: Running, sock: socket.socket, *, as_j
     if not is_loopback(settings.host):
         out.print(f"  open to   other machines, on {escape(settings.host)}")
     out.print(f"  docs      {url}/docs")
-    out.print(f"  data      {escape(str(settings.sqlite_path))} (SQLite)")
+    out.print(f"  data      {escape(settings.database_name)}{'' if settings.postgres_url else ' (SQLite)'}")
     if server.first_key is not None:
         out.print(f"  API key   [bold]{server.first_key}[/]  (org default, shown this once)")
     out.print(f"  mode      {mode_of(settings)}")
@@ -157,9 +157,9 @@ def _say_ready(settings: Settings, server: Running, sock: socket.socket, *, as_j
 
 def _say_working(settings: Settings, *, as_json: bool) -> None:
     if as_json:
-        emit({"event": "ready", "version": __version__, "database": str(settings.sqlite_path)})
+        emit({"event": "ready", "version": __version__, "database": settings.database_name})
     else:
-        path = escape(str(settings.sqlite_path))
+        path = escape(settings.database_name)
         notes().print(f"[bold]memcairn {__version__}[/] worker on {path}, {mode_of(settings)}. Ctrl-C stops it.")
 
 

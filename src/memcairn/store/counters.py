@@ -24,3 +24,15 @@ def present(connection: Connection, org_id: str, name: str) -> bool:
 
 def forget(connection: Connection, org_id: str, name: str) -> None:
     connection.execute(delete(counters).where(counters.c.org_id == org_id, counters.c.name == name))
+
+
+def last(connection: Connection, org_id: str, name: str) -> int:
+    """The last number taken; 0 while there is none."""
+    statement = select(counters.c.value).where(counters.c.org_id == org_id, counters.c.name == name)
+    return connection.execute(statement).scalar_one_or_none() or 0
+
+
+def restart(connection: Connection, org_id: str, name: str, *, seen: int) -> None:
+    """Begin anew, unless a number was taken after `seen`."""
+    mine = (counters.c.org_id == org_id, counters.c.name == name, counters.c.value == seen)
+    connection.execute(delete(counters).where(*mine))

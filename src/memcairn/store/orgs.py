@@ -10,11 +10,13 @@ from memcairn.domain.errors import Conflict, NotFound
 from memcairn.domain.groups import Org as Org
 from memcairn.domain.prompts import written_prompt
 from memcairn.domain.scopes import Level
+from memcairn.store import locks
 from memcairn.store.schema import orgs
 
 
 def add(connection: Connection, org_id: str, name: str, now: datetime) -> None:
     """Create an org; an id that is taken raises Conflict."""
+    locks.alone(connection, "", "orgs")
     if get(connection, org_id) is not None:
         raise Conflict(
             f"The org {org_id!r} exists already. Choose another id, or create a key for it.", code="org_exists"

@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from memcairn.domain.errors import Invalid, Unavailable
 from memcairn.store import dialect, filters, postgres_errors
 from memcairn.store.postgres_errors import Advice
+from memcairn.store.schema import metadata
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,7 +31,7 @@ QUEUE_TIMEOUT_SECONDS = 10.0
 """How long a transaction may wait for a connection before its caller is told to come back."""
 CONNECT_TIMEOUT_SECONDS = 10
 
-MAX_TRIES = {Advice.AGAIN: 8, Advice.CROSSED: 3, Advice.LOST: 4, Advice.REFUSE: 1}
+MAX_TRIES = {Advice.AGAIN: 8, Advice.CROSSED: 5, Advice.LOST: 4, Advice.REFUSE: 1}
 FIRST_PAUSE_SECONDS = 0.005
 """Before a transaction that lost to another one is begun again; each further pause is up to twice as long."""
 
@@ -216,5 +217,6 @@ def _repeated(work: Callable[[], T]) -> T:
 def _vacuum(engine: Engine) -> bool:
     with engine.connect() as connection:
         driver: Any = connection.connection.dbapi_connection
-        driver.execute("VACUUM")
+        for table in metadata.sorted_tables:
+            driver.execute(f'VACUUM "{table.name}"')
     return True

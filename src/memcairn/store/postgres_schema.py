@@ -44,6 +44,12 @@ def order_by_bytes(connection: Connection, tables: list[str]) -> None:
         )
 
 
+def described(connection: Connection) -> str:
+    """Which server it is, for people."""
+    version = connection.exec_driver_sql("SHOW server_version").scalar_one()
+    return f"PostgreSQL {version}, pgvector {_vector_version(connection) or 'not installed yet'}"
+
+
 def _require_server(connection: Connection) -> None:
     number = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one())
     if number < OLDEST_SERVER * 10_000:

@@ -86,7 +86,7 @@ def enter(connection: Connection, org_id: str, places: Iterable[tuple[str, str]]
     count = 0
     for chunk in chunks(rows):
         statement = upsert(connection, memory_groups).values(list(chunk)).on_conflict_do_nothing()
-        count += connection.execute(statement).rowcount
+        count += len(connection.execute(statement.returning(memory_groups.c.memory_id)).all())
     return count
 
 
