@@ -145,7 +145,6 @@ async def test_a_summary_that_may_hold_its_words_goes_and_is_written_anew(
         (SourceFilter(key_id="bad", session_id="s1"), ["one", "three", "two"]),
         (SourceFilter(max_trust=Trust.HIGH), []),
     ],
-    ids=str,
 )
 async def test_a_source_is_everything_that_fits_all_that_is_named(
     deps: Deps, principal: Principal, bad: Principal, where: SourceFilter, left: list[str]

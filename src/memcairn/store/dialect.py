@@ -30,6 +30,13 @@ def at_end(connection: Connection, key: Hashable, work: T) -> T | None:
     return None if waiting is None else waiting.setdefault(key, work)
 
 
+def bring_forward(connection: Connection, key: Hashable) -> None:
+    """Do now what waits for the end of the transaction under `key`: its rows are about to be read."""
+    work = connection.info.get(_AT_END, {}).pop(key, None)
+    if work is not None:
+        work(connection)
+
+
 def begin_with_end(connection: Connection) -> None:
     """A transaction that will call `end` has begun."""
     connection.info[_AT_END] = {}

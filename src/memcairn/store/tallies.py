@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, case, delete, func, select, update
 from memcairn.domain.memories import Memory, MemoryStatus
 from memcairn.domain.statistics import bucket_of
 from memcairn.store.batches import chunks
-from memcairn.store.dialect import at_end, upsert
+from memcairn.store.dialect import at_end, bring_forward, upsert
 from memcairn.store.schema import actor_tallies, memories, memory_tallies
 
 STATUS, KIND, TYPE, LEVEL, CONFIDENCE, ENTITY = "status", "kind", "type", "level", "confidence", "entity"
@@ -174,6 +174,7 @@ class _Difference:
 
 def facets_of(connection: Connection, org_id: str) -> dict[FacetKey, FacetSum]:
     """Every tally of the org but those of entities."""
+    bring_forward(connection, ("tallies", org_id))
     statement = select(memory_tallies).where(memory_tallies.c.org_id == org_id, memory_tallies.c.facet != ENTITY)
     return {
         FacetKey(row.facet, row.value, row.detail): FacetSum(row.memory_count, row.confidence, row.strength)
@@ -183,6 +184,7 @@ def facets_of(connection: Connection, org_id: str) -> dict[FacetKey, FacetSum]:
 
 def top_entities(connection: Connection, org_id: str, *, limit: int) -> list[tuple[FacetKey, int]]:
     """The entities named in most memories, most first, equals by name."""
+    bring_forward(connection, ("tallies", org_id))
     statement = (
         select(memory_tallies.c.value, memory_tallies.c.detail, memory_tallies.c.memory_count)
         .where(memory_tallies.c.org_id == org_id, memory_tallies.c.facet == ENTITY)
@@ -196,6 +198,7 @@ def top_entities(connection: Connection, org_id: str, *, limit: int) -> list[tup
 
 def memory_count(connection: Connection, org_id: str) -> int:
     """How many live memories the org has, of every status."""
+    bring_forward(connection, ("tallies", org_id))
     statement = select(func.coalesce(func.sum(memory_tallies.c.memory_count), 0)).where(
         memory_tallies.c.org_id == org_id, memory_tallies.c.facet == STATUS
     )
