@@ -51,6 +51,7 @@ from memcairn.core.deps import Deps
 from memcairn.core.keys import ensure_default_org, ensure_first_key
 from memcairn.core.limits import RateLimits
 from memcairn.core.services import Services, write_hints
+from memcairn.domain.clock import Retention
 from memcairn.domain.errors import Unavailable
 from memcairn.pipeline.worker import Worker
 from memcairn.settings import Settings
@@ -207,11 +208,16 @@ async def _purge_at_times(deps: Deps, settings: Settings) -> None:
     """Purge every so many minutes, and soon after the start: a server that restarts often must purge as well."""
     interval = settings.purge_interval * 60
     pause = min(FIRST_PURGE_SECONDS, interval)
+    older_than = timedelta(seconds=settings.purge_after)
+    retention = Retention(deps.clock)
     while True:
         await asyncio.sleep(pause)
         pause = interval
+        if not retention.can_tell(older_than):
+            log.warning("the clock was set forward; the purge waits until what was deleted before has been kept")
+            continue
         try:
-            await purging.purge(deps, older_than=timedelta(seconds=settings.purge_after))
+            await purging.purge(deps, older_than=older_than)
         except (Unavailable, SQLAlchemyError) as error:
             log.error("the purge could not go on; it tries again", exc_info=error)
 

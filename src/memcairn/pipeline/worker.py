@@ -12,6 +12,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from memcairn.core.deps import Deps
 from memcairn.domain.errors import Unavailable
 from memcairn.domain.ids import new_id
@@ -64,14 +66,16 @@ class Worker:
         for job in [job for job in claimed if job.attempts > job.max_attempts]:
             await self._settle_failure(job, RuntimeError("its worker died in every attempt"), 0.0)
         batches = _batches([job for job in claimed if job.attempts <= job.max_attempts])
-        for number, batch in enumerate(batches):
-            if self._stopping:
-                unbegun = [job for later in batches[number:] for job in later]
-                await self.deps.db.write(jobs.give_back, unbegun, self.deps.clock.now())
-                break
-            async with self._leases_renewed([job for later in batches[number:] for job in later]):
+        # One heartbeat for the whole claim: begun anew with each batch, it would never beat beside many short ones.
+        async with self._leases_renewed(batches):
+            while batches:
+                if self._stopping:
+                    unbegun = [job for batch in batches for job in batch]
+                    await self.deps.db.write(jobs.give_back, unbegun, self.deps.clock.now())
+                    break
                 await self._give_way()
-                await self._carry_out(batch)
+                await self._carry_out(batches[0])
+                del batches[0]
         return len(claimed)
 
     async def _give_way(self) -> None:
@@ -135,8 +139,9 @@ class Worker:
             )
 
     @contextlib.asynccontextmanager
-    async def _leases_renewed(self, held: Sequence[Job]) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._heartbeat(held))
+    async def _leases_renewed(self, unfinished: Sequence[Sequence[Job]]) -> AsyncIterator[None]:
+        """Keeps what is left of `unfinished`, which its owner shortens, out of other hands."""
+        task = asyncio.create_task(self._heartbeat(unfinished))
         try:
             yield
         finally:
@@ -144,11 +149,16 @@ class Worker:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _heartbeat(self, held: Sequence[Job]) -> None:
+    async def _heartbeat(self, unfinished: Sequence[Sequence[Job]]) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_EVERY.total_seconds())
             self.beat_at = time.monotonic()
-            await self.deps.db.write(jobs.heartbeat, held, self.deps.clock.now())
+            held = [job for batch in unfinished for job in batch]
+            try:
+                await self.deps.db.write(jobs.heartbeat, held, self.deps.clock.now())
+            except (Unavailable, SQLAlchemyError) as error:
+                # The next beat may come through before the lease ends; the work under way must not suffer from this.
+                log.warning("leases could not be renewed", exc_info=error)
 
 
 def _batches(claimed: Sequence[Job]) -> list[list[Job]]:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from memcairn.domain.errors import Conflict, NotFound
 from memcairn.domain.ids import new_id
-from memcairn.domain.jobs import LEASE, MAX_ATTEMPTS, MAX_ERROR_CHARS, Job, JobStatus, NewJob, Task
+from memcairn.domain.jobs import LEASE, LONGEST_RETRY, MAX_ATTEMPTS, MAX_ERROR_CHARS, Job, JobStatus, NewJob, Task
 from memcairn.store import locks
 from memcairn.store.batches import chunks
 from memcairn.store.schema import jobs
@@ -66,7 +66,8 @@ def claim(connection: Connection, worker_id: str, now: datetime, *, limit: int) 
 
     A serial key that another live lease holds is left alone; several jobs of one free key may be leased together, in
     their order. A failed job that waits for its next attempt holds up nobody. A lease that ran out is taken over, with
-    the next fencing token. Other tasks never wait for the queue of events to run dry, and never fill a claim.
+    the next fencing token. A clock that was set back holds up nothing for longer than a retry. Other tasks never wait
+    for the queue of events to run dry, and never fill a claim.
     """
     locks.alone(connection, "", "claims")  # so that a key two claims both find free is leased by one of them
     first = jobs.c.task == Task.PROCESS_EVENTS.value
@@ -90,10 +91,14 @@ def claim(connection: Connection, worker_id: str, now: datetime, *, limit: int) 
 def _due(
     connection: Connection, now: datetime, which: ColumnElement[bool], limit: int
 ) -> Sequence[Row[*tuple[Any, ...]]]:
-    held = select(jobs.c.serial_key).where(jobs.c.status == JobStatus.RUNNING.value, jobs.c.lease_until >= now)
+    # What lies further ahead than anything is ever set was written before the clock was set back: it counts as past.
+    latest_lease, latest_run = now + 2 * LEASE, now + LONGEST_RETRY
+    held = select(jobs.c.serial_key).where(
+        jobs.c.status == JobStatus.RUNNING.value, jobs.c.lease_until.between(now, latest_lease)
+    )
     due = or_(
-        and_(jobs.c.status == JobStatus.QUEUED.value, jobs.c.run_at <= now),
-        and_(jobs.c.status == JobStatus.RUNNING.value, jobs.c.lease_until < now),
+        and_(jobs.c.status == JobStatus.QUEUED.value, or_(jobs.c.run_at <= now, jobs.c.run_at > latest_run)),
+        and_(jobs.c.status == JobStatus.RUNNING.value, ~jobs.c.lease_until.between(now, latest_lease)),
     )
     free = jobs.c.serial_key.not_in(held)
     statement = select(jobs).where(which, due, free).order_by(jobs.c.job_id).limit(limit)
