@@ -40,6 +40,7 @@ from memcairn.domain.keys import Principal
 from memcairn.domain.memories import Memory
 from memcairn.domain.usage import Dimension
 from memcairn.pipeline.worker import Worker
+from memcairn.store import wiping
 from memcairn.store.database import SqliteDatabase
 from memcairn.store.index.postgres import PostgresIndex
 from memcairn.store.memories import MemoryFilter
@@ -123,15 +124,16 @@ class Recorder:
     def note(self, statement: str, parameters: Sequence[Any]) -> None:
         tenant_tables = TABLE_NAMES & set(TOUCHED.findall(statement))
         self.touched |= tenant_tables
-        if tenant_tables and not (BOUND.search(statement) and _holds_an_org(parameters)):
+        of_nobody = tenant_tables == {"counters"} and _holds(parameters, wiping.OF_ALL)
+        if tenant_tables and not (BOUND.search(statement) and (_holds(parameters, ORG) or of_nobody)):
             self.unbound.append(statement)
         if UNSHARDABLE.search(statement):
             self.unshardable.append(statement)
 
 
-def _holds_an_org(parameters: Sequence[Any]) -> bool:
+def _holds(parameters: Sequence[Any], org_id: str) -> bool:
     every_set = parameters if isinstance(parameters, list) else [parameters]
-    return all(ORG in (each.values() if isinstance(each, dict) else each) for each in every_set)
+    return all(org_id in (each.values() if isinstance(each, dict) else each) for each in every_set)
 
 
 @contextmanager

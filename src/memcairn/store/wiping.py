@@ -24,7 +24,7 @@ from sqlalchemy import Connection
 
 from memcairn.store import counters
 
-_OF_ALL, _TRACES = "", "traces"
+OF_ALL, _TRACES = "", "traces"
 """On Postgres the deletions are counted where numbers of orgs are, under an org that cannot be."""
 
 PAGES_AT_ONCE = 1_024
@@ -95,20 +95,20 @@ def owe(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(f"PRAGMA user_version = {owed(connection) + 1}")
     else:
-        counters.take(connection, _OF_ALL, _TRACES)
+        counters.take(connection, OF_ALL, _TRACES)
 
 
 def owed(connection: Connection) -> int:
     """How many deletions have left traces since everything was wiped; 0: nothing is owed."""
     if connection.dialect.name != "sqlite":
-        return counters.last(connection, _OF_ALL, _TRACES)
+        return counters.last(connection, OF_ALL, _TRACES)
     return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
 
 
 def settle(connection: Connection, seen: int) -> None:
     """Everything is wiped that was owed when `seen` was read; deletions since then are still owed."""
     if connection.dialect.name != "sqlite":
-        counters.restart(connection, _OF_ALL, _TRACES, seen=seen)
+        counters.restart(connection, OF_ALL, _TRACES, seen=seen)
     elif seen and owed(connection) == seen:
         connection.exec_driver_sql("PRAGMA user_version = 0")
 
