@@ -73,9 +73,14 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def _postgres_database(postgres_server: PostgresServer) -> Iterator[PostgresDatabase]:
+def _postgres_url(postgres_server: PostgresServer) -> str:
+    return postgres_server.migrated()
+
+
+@pytest.fixture(scope="session")
+def _postgres_database(_postgres_url: str) -> Iterator[PostgresDatabase]:
     """Opened once, as connecting takes longer than most tests; each finds it emptied."""
-    opened = PostgresDatabase(postgres_server.migrated(), connections=8)
+    opened = PostgresDatabase(_postgres_url, connections=8)
     yield opened
     asyncio.run(opened.close())
 
@@ -89,13 +94,23 @@ async def postgres_database(_postgres_database: PostgresDatabase, anyio_backend:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test of behaviour runs once on each database; one that looks into the file, or says so, on SQLite alone."""
-    if "database" not in metafunc.fixturenames:
-        return
     about_the_file = not {"database_file", "sqlite_database"}.isdisjoint(metafunc.fixturenames)
-    if about_the_file or metafunc.definition.get_closest_marker("sqlite"):
-        metafunc.parametrize("database", ["sqlite"], indirect=True)
-    else:
-        metafunc.parametrize("database", ON_BOTH, indirect=True)
+    for name in ("database", "place"):
+        if name not in metafunc.fixturenames:
+            continue
+        if about_the_file or metafunc.definition.get_closest_marker("sqlite"):
+            metafunc.parametrize(name, ["sqlite"], indirect=True)
+        else:
+            metafunc.parametrize(name, ON_BOTH, indirect=True)
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    """The settings of a server whose data is in `tmp_path`, or in an emptied Postgres database."""
+    if request.param == "sqlite":
+        return {"data_dir": tmp_path, "database_url": None}
+    request.getfixturevalue("postgres_database")
+    return {"data_dir": tmp_path, "database_url": request.getfixturevalue("_postgres_url"), "database_connections": 4}
 
 
 @pytest.fixture

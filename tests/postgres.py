@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection, make_url
 
 from memcairn.store import orgs
@@ -93,6 +94,14 @@ def running_server() -> Iterator[PostgresServer]:
     finally:
         started.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def postgres_url(request: pytest.FixtureRequest, kind: str) -> str | None:
+    """The address of a new, migrated database on the server of the tests; None where `kind` is not `postgres`."""
+    if kind != "postgres":
+        return None
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.migrated()
 
 
 def empty_tables(connection: Connection) -> None:

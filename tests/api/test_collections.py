@@ -1,7 +1,6 @@
 """Collections, filters and the search in a conversation over HTTP, through the real application."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -16,8 +15,8 @@ NOTES = "/v1/collections/field-notes"
 
 
 @pytest.fixture
-async def client(tmp_path: Path, anyio_backend: str) -> AsyncIterator[httpx2.AsyncClient]:
-    async with running(Settings(data_dir=tmp_path, database_url=None)) as server:
+async def client(place: dict[str, Any], anyio_backend: str) -> AsyncIterator[httpx2.AsyncClient]:
+    async with running(Settings(**place)) as server:
         headers = {"Authorization": f"Bearer {server.first_key}"}
         transport = httpx2.ASGITransport(app=server.app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://memcairn.test", headers=headers) as opened:
@@ -79,6 +78,7 @@ async def test_a_repeated_request_stores_documents_once(client: httpx2.AsyncClie
     assert (await client.get(NOTES)).json()["document_count"] == 1
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("path", "body", "status", "code", "pointer"),
     [

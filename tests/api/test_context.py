@@ -1,7 +1,6 @@
 """Summaries and context through the native door."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -18,8 +17,8 @@ ANN = {"actor_id": "ann", "session_id": "s1", "kind": "user_message", "name": "A
 
 
 @pytest.fixture
-async def server(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Running]:
-    async with running(Settings(data_dir=tmp_path, database_url=None, summary_window=4)) as started:
+async def server(place: dict[str, Any], anyio_backend: str) -> AsyncIterator[Running]:
+    async with running(Settings(**place, summary_window=4)) as started:
         yield started
 
 
@@ -77,6 +76,7 @@ async def test_a_smaller_budget_gives_a_shorter_block(client: httpx2.AsyncClient
     assert len(found["event_ids"]) < 12
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

@@ -1,7 +1,6 @@
 """Why a memory stands where it does, asked over HTTP and by the client."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -19,8 +18,8 @@ SAID = ("Deploys are frozen on Fridays.", "We never deploy on a Friday.", "No de
 
 
 @pytest.fixture
-async def server(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Running]:
-    async with running(Settings(data_dir=tmp_path, database_url=None)) as started:
+async def server(place: dict[str, Any], anyio_backend: str) -> AsyncIterator[Running]:
+    async with running(Settings(**place)) as started:
         yield started
 
 

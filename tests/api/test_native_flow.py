@@ -1,7 +1,6 @@
 """The native door, from saying something to finding it again, through the real application."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -18,8 +17,8 @@ ANN = {"actor_id": "ann", "session_id": "s1", "kind": "user_message", "name": "A
 
 
 @pytest.fixture
-async def server(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Running]:
-    async with running(Settings(data_dir=tmp_path, database_url=None)) as started:
+async def server(place: dict[str, Any], anyio_backend: str) -> AsyncIterator[Running]:
+    async with running(Settings(**place)) as started:
         yield started
 
 
@@ -60,8 +59,8 @@ async def test_what_was_said_is_found_with_its_source(client: httpx2.AsyncClient
     assert 0.4 <= best["score"] < 0.99
 
 
-async def test_raw_text_is_found_from_the_commit_on_and_marked_pending(tmp_path: Path) -> None:
-    idle = Settings(data_dir=tmp_path, database_url=None, worker=False)
+async def test_raw_text_is_found_from_the_commit_on_and_marked_pending(place: dict[str, Any]) -> None:
+    idle = Settings(**place, worker=False)
     async with running(idle) as server, _client(server, server.first_key) as client:
         said = await _say(client, "The heron nests behind the chapel.", wait=False)
 
@@ -239,6 +238,7 @@ async def test_a_request_without_a_key_is_refused_before_its_body_is_judged(serv
     assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("event", "pointer"),
     [

@@ -18,8 +18,8 @@ HI = {"messages": [{"role": "user", "content": "The heron nests behind the chape
 
 
 @pytest.fixture
-async def server(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Running]:
-    async with running(Settings(data_dir=tmp_path, database_url=None)) as started:
+async def server(place: dict[str, Any], anyio_backend: str) -> AsyncIterator[Running]:
+    async with running(Settings(**place)) as started:
         yield started
 
 
@@ -94,12 +94,14 @@ class TestSessions:
 
         assert [item["session_id"] for item in response.json()["items"]] == ["travel"]
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize("filter_", ["", "nonsense", "[]", "3", '{"jsonpath": "$ ?"}', '{"where": 3}', "{" * 9999])
     async def test_a_filter_that_cannot_be_read_is_refused(self, client: httpx2.AsyncClient, filter_: str) -> None:
         response = await client.get("/v1/sessions", params={"metadata": filter_})
 
         assert (response.status_code, response.json()["code"]) == (422, "invalid_filter")
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize("session_id", ["", " ", "x" * 257, 3, None])
     async def test_what_cannot_be_an_id_is_refused(self, client: httpx2.AsyncClient, session_id: object) -> None:
         response = await client.post("/v1/sessions", json={"session_id": session_id})
@@ -214,6 +216,7 @@ class TestMessages:
         elsewhere = await client.post("/v1/sessions/s2/messages", json=HI, headers=headers)
         assert (elsewhere.status_code, elsewhere.json()["code"]) == (422, "idempotency_mismatch")
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize(
         ("message", "pointer"),
         [
@@ -257,9 +260,8 @@ class TestPurge:
         assert (await client.post("/v1/purge", json={"older_than_seconds": 3600})).json()["counts"] == {}
 
 
-async def test_a_running_server_purges_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memcairn.app.FIRST_PURGE_SECONDS", 0.05)
-    async with running(Settings(data_dir=tmp_path, database_url=None, purge_interval=60)) as server:
+async def test_a_running_server_purges_by_itself(place: dict[str, Any]) -> None:
+    async with running(Settings(**place, purge_interval=0.001)) as server:
         headers = {"Authorization": f"Bearer {server.first_key}"}
         transport = httpx2.ASGITransport(app=server.app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://t", headers=headers) as client:

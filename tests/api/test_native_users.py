@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -16,8 +17,8 @@ PATH = "/v1/users/ann%2F1"
 
 
 @pytest.fixture
-async def server(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Running]:
-    async with running(Settings(data_dir=tmp_path, database_url=None)) as started:
+async def server(place: dict[str, Any], anyio_backend: str) -> AsyncIterator[Running]:
+    async with running(Settings(**place)) as started:
         yield started
 
 

@@ -15,19 +15,24 @@ KEY = "a key for tests, whatever its shape"
 
 
 class ServerProcess:
-    """`memcairn serve` on a free port and the given data folder; `url` is known once it listens."""
+    """`memcairn serve` on a free port and the given data folder, or on the Postgres database of that address; `url` is
+    known once it listens."""
 
     def __init__(
         self,
         data_dir: Path,
         settings: Mapping[str, str] | None = None,
         *,
+        postgres_url: str | None = None,
         arguments: Sequence[str] = (),
         log: Path | None = None,
     ) -> None:
         self.data_dir = data_dir
+        self.database_url = postgres_url or f"sqlite:///{data_dir}/memory.db"
+        """What another process reaches the same data by."""
+        place = [] if postgres_url is not None else ["--data-dir", str(data_dir)]
         self._log = log or Path(os.devnull)
-        self._arguments = arguments
+        self._arguments = [*place, *arguments]
         self._settings = dict(settings or {})
         self._process: subprocess.Popen[str] | None = None
         self.url = ""
@@ -36,11 +41,9 @@ class ServerProcess:
         """Start it and wait until it listens; the banner is one line of JSON on standard output."""
         command = [sys.executable, "-m", "memcairn", "serve", "--port", "0", "--json", *self._arguments]
         environ = {name: value for name, value in os.environ.items() if not name.startswith("MEMCAIRN_")}
-        environ |= {"MEMCAIRN_API_KEY": KEY} | self._settings
+        environ |= {"MEMCAIRN_API_KEY": KEY, "DATABASE_URL": self.database_url} | self._settings
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*command, "--data-dir", str(self.data_dir)], stdout=subprocess.PIPE, stderr=log, env=environ, text=True
-            )
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environ, text=True)
         lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._forward, args=(lines,), daemon=True).start()
         self.url = json.loads(lines.get(timeout=START_SECONDS))["url"]

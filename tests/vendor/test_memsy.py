@@ -1,7 +1,7 @@
 """The released `memsy` clients, unmodified, against real servers: what they send is taken, what they get they can read.
 
-The scenarios run once per version, in an environment that holds the client and nothing of ours; each test reads what
-one of them saw, in both colours of the client.
+The scenarios run on SQLite once per version and on Postgres with the newer one, in an environment that holds the client
+and nothing of ours; each test reads what one of them saw, in both colours of the client.
 """
 
 import json
@@ -21,6 +21,7 @@ from memcairn.api.memsy import errors
 from memcairn.api.memsy.errors import RefusalError
 from memcairn.domain.errors import LimitReached, QuotaReached
 from tests.faults.server_process import KEY, ServerProcess
+from tests.postgres import postgres_url
 from tests.vendor.environments import NotInstallableError, python_with
 from tests.vendor.forced_answers import ForcedAnswers
 
@@ -101,6 +102,22 @@ TYPED: Mapping[str, Facts] = {
 """What the clients make of each."""
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "report" in metafunc.fixturenames:
+        runs = [
+            pytest.param("sqlite", OLD),
+            pytest.param("sqlite", NEW),
+            pytest.param("postgres", NEW, marks=pytest.mark.postgres),
+        ]
+        metafunc.parametrize(("kind", "version"), runs, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def kind(request: pytest.FixtureRequest) -> str:
+    """On what the servers keep their data."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
 def forced() -> Iterator[ForcedAnswers]:
     """What gives the refusals of FORCED, and counts how often each was asked for."""
@@ -111,17 +128,22 @@ def forced() -> Iterator[ForcedAnswers]:
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory, forced: ForcedAnswers) -> Iterator[dict[str, str]]:
+def places(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, forced: ForcedAnswers, kind: str
+) -> Iterator[dict[str, str]]:
     """Addresses and keys the scenarios need: a server of two orgs, and others for what is better not done to it."""
     with ExitStack() as stack:
 
         def serve(name: str, **settings: str) -> str:
-            folder = tmp_path_factory.mktemp(f"memsy-{name}")
-            server = ServerProcess(folder, {f"MEMCAIRN_{key.upper()}": value for key, value in settings.items()})
+            server = ServerProcess(
+                tmp_path_factory.mktemp(f"memsy-{name}"),
+                {f"MEMCAIRN_{key.upper()}": value for key, value in settings.items()},
+                postgres_url=postgres_url(request, kind),
+            )
             server.start()
             stack.callback(server.stop)
             if name == "open":
-                found["other_key"] = _make_org(folder)
+                found["other_key"] = _make_org(server.database_url)
             return f"{server.url}/memsy"
 
         found = {"key": KEY, "org": "default", "other_org": OTHER_ORG, "closed": f"http://127.0.0.1:{_closed_port()}"}
@@ -133,10 +155,11 @@ def places(tmp_path_factory: pytest.TempPathFactory, forced: ForcedAnswers) -> I
         yield found
 
 
-def _make_org(folder: Path) -> str:
+def _make_org(database_url: str) -> str:
     """Another org on the database of a running server; returns its key."""
-    command = [sys.executable, "-m", "memcairn", "orgs", "create", OTHER_ORG, "--json", "--data-dir", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    command = [sys.executable, "-m", "memcairn", "orgs", "create", OTHER_ORG, "--json"]
+    environ = {**os.environ, "DATABASE_URL": database_url}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=environ)
     return str(json.loads(done.stdout)["api_key"])
 
 
@@ -147,7 +170,7 @@ def _closed_port() -> int:
     return port
 
 
-@pytest.fixture(scope="module", params=[OLD, NEW])
+@pytest.fixture(scope="module")
 def version(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

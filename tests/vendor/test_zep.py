@@ -1,7 +1,7 @@
 """The released `zep-python` 1.5.0, unmodified, against a real server: what it sends is taken, what it gets it can read.
 
-The scenarios run once, in an environment that holds the client and nothing of ours; each test reads what one of them
-saw, in both colours of the client.
+The scenarios run once on each database, in an environment that holds the client and nothing of ours; each test reads
+what one of them saw, in both colours of the client.
 """
 
 import json
@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from tests.build import ON_BOTH
 from tests.faults.server_process import KEY, ServerProcess
+from tests.postgres import postgres_url
 from tests.vendor.environments import NotInstallableError, python_with
 from tests.vendor.zep.talk import TALK
 
@@ -28,14 +30,14 @@ UNAUTHORISED = {"error": "AuthError", "status": 401}
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+@pytest.fixture(scope="module", params=ON_BOTH)
+def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
     """What every scenario saw."""
     try:
         python = python_with(REQUIREMENT)
     except NotInstallableError as error:
         pytest.skip(f"{REQUIREMENT} cannot be installed here: {error}")
-    server = ServerProcess(tmp_path_factory.mktemp("vendor-zep"))
+    server = ServerProcess(tmp_path_factory.mktemp("vendor-zep"), postgres_url=postgres_url(request, request.param))
     try:
         server.start()
         done = subprocess.run(

@@ -16,6 +16,8 @@ from tests.vendor.memsy.caller import Caller
 
 SCENARIOS = [*memories.SCENARIOS, *organisation.SCENARIOS]
 WITHOUT_REQUESTS = {"close"}
+HINTS_SECONDS = 2.5
+"""After this the server has written what the scenarios recalled, and no answer changes by itself any more."""
 
 
 def main(places: str) -> None:
@@ -45,6 +47,7 @@ async def _carry_out(places: dict[str, str], *, awaited: bool) -> tuple[dict[str
 async def _compared(places: dict[str, str]) -> dict[str, bool]:
     """Whether both colours get the same answers to the same questions."""
     plain, awaited = Caller(places, awaited=False), Caller(places, awaited=True)
+    await asyncio.sleep(HINTS_SECONDS)
     same = {}
     for plane, resource, method, options in (
         ("data", "memories", "list", {"limit": 200}),
