@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from memcairn.domain.products import along_all
 from memcairn.providers.base import Related
 from memcairn.providers.rows import unit_rows
 from memcairn.providers.static import StaticEmbedder
@@ -34,7 +35,9 @@ class StaticThesaurus:
         if not word.isalpha():
             return ()
         [vector] = unit_rows(self._embedder.raw([word]) - self._shared)
-        likeness = self._vectors @ vector
-        nearest = np.argsort(-likeness, kind="stable")[: MOST_RELATED + 1]
-        near = [(self._words[at], float(likeness[at])) for at in nearest if likeness[at] >= LEAST_LIKENESS]
+        likeness = along_all(self._vectors, vector)
+        # Sorting all words took longer than everything else: only the few near ones are put in order.
+        alike = np.flatnonzero(likeness >= LEAST_LIKENESS)
+        nearest = alike[np.argsort(-likeness[alike], kind="stable")][: MOST_RELATED + 1]
+        near = [(self._words[at], float(likeness[at])) for at in nearest]
         return tuple(Related(other, like) for other, like in near if other != word)[:MOST_RELATED]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, select
 
 from memcairn.domain.candidates import MESSAGE
 from memcairn.domain.filters import Filter
@@ -47,14 +47,22 @@ def message_vectors(
     connection: Connection, org_id: str, session_id: str, bounds: Bounds, *, model: str, dimensions: int
 ) -> Vectors:
     """The vectors of `model` that the memories of the messages' own words have in the index."""
-    statement = (
-        select(events.c.event_id, index_rows.c.vector, index_rows.c.model)
-        .select_from(_with_index_rows())
-        .where(*_messages(connection, org_id, session_id, bounds), memories.c.deleted_at.is_(None))
-        .where(memories.c.type == MESSAGE, index_rows.c.vector.is_not(None), index_rows.c.model == model)
-        .order_by(events.c.position.desc(), index_rows.c.segment)
+    # Joined in one statement, or with the model in it, SQLite would begin with every row the org has.
+    ids = message_ids(connection, org_id, session_id, bounds)
+    resting_on = _memories_on(connection, org_id, ids)
+    of_memories = rows_of_messages(connection, org_id, list(resting_on))
+    place = {event_id: number for number, event_id in enumerate(ids)}
+    rows = [
+        (place[event_id], row.segment, event_id, row)
+        for row in of_memories
+        if row.model == model
+        for event_id in resting_on[row.memory_id]
+    ]
+    rows.sort(key=lambda each: each[:2])
+    return Vectors(
+        [event_id for _, _, event_id, _ in rows],
+        vectors_of([row for *_, row in rows], model=model, dimensions=dimensions),
     )
-    return _vectors(connection, statement, model=model, dimensions=dimensions)
 
 
 def message_texts(connection: Connection, org_id: str, ids: Sequence[str]) -> dict[str, str]:
@@ -85,7 +93,8 @@ def summary_vectors(
         .where(summaries.c.vector.is_not(None), summaries.c.model == model)
         .order_by(*_NEWEST_SUMMARY)
     )
-    return _vectors(connection, statement, model=model, dimensions=dimensions)
+    rows = connection.execute(statement).all()
+    return Vectors([row.summary_id for row in rows], vectors_of(rows, model=model, dimensions=dimensions))
 
 
 def summary_texts(connection: Connection, org_id: str, ids: Sequence[str]) -> dict[str, str]:
@@ -106,21 +115,32 @@ def summaries_by_id(connection: Connection, org_id: str, summary_ids: Sequence[s
 _NEWEST_SUMMARY = (summaries.c.up_to_position.desc(), summaries.c.summary_id.desc())
 
 
-def _with_index_rows() -> FromClause:
-    return (
-        events.join(
-            memory_sources,
-            and_(memory_sources.c.org_id == events.c.org_id, memory_sources.c.event_id == events.c.event_id),
+def _memories_on(connection: Connection, org_id: str, event_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The memories that rest on these events, and for each the events."""
+    found: dict[str, list[str]] = {}
+    for chunk in chunks(event_ids):
+        statement = select(memory_sources.c.memory_id, memory_sources.c.event_id).where(
+            memory_sources.c.org_id == org_id, memory_sources.c.event_id.in_(chunk)
         )
-        .join(
-            memories,
-            and_(memories.c.org_id == memory_sources.c.org_id, memories.c.memory_id == memory_sources.c.memory_id),
+        for row in connection.execute(statement):
+            found.setdefault(row.memory_id, []).append(row.event_id)
+    return found
+
+
+def rows_of_messages(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> list[Row[*tuple[Any, ...]]]:
+    """The index rows that have a vector of those memories that hold the words of a message."""
+    same = and_(index_rows.c.org_id == memories.c.org_id, index_rows.c.memory_id == memories.c.memory_id)
+    columns = (memories.c.memory_id, index_rows.c.segment, index_rows.c.vector, index_rows.c.model)
+    found: list[Row[*tuple[Any, ...]]] = []
+    for chunk in chunks(memory_ids):
+        statement = (
+            select(*columns)
+            .select_from(memories.join(index_rows, same))
+            .where(memories.c.org_id == org_id, memories.c.memory_id.in_(chunk), memories.c.deleted_at.is_(None))
+            .where(memories.c.type == MESSAGE, index_rows.c.vector.is_not(None))
         )
-        .join(
-            index_rows,
-            and_(index_rows.c.org_id == memories.c.org_id, index_rows.c.memory_id == memories.c.memory_id),
-        )
-    )
+        found += connection.execute(statement).all()
+    return found
 
 
 def _messages(connection: Connection, org_id: str, session_id: str, bounds: Bounds) -> tuple[ColumnElement[bool], ...]:
@@ -144,8 +164,3 @@ def _within(
     if bounds.where is not None:
         conditions.append(filters.condition(connection, metadata, bounds.where))
     return conditions
-
-
-def _vectors(connection: Connection, statement: Select[Any], *, model: str, dimensions: int) -> Vectors:
-    rows = connection.execute(statement).all()
-    return Vectors([row[0] for row in rows], vectors_of(rows, model=model, dimensions=dimensions))

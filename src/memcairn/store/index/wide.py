@@ -107,10 +107,11 @@ def vectors_by_number(
     """The vectors `model` made of these rows."""
     found: dict[int, NDArray[np.float32]] = {}
     for chunk in chunks(row_numbers):
+        # The model is no condition of the statement: SQLite would go through everything the model ever embedded.
         statement = select(index_rows.c.row_number, index_rows.c.vector, index_rows.c.model).where(
-            index_rows.c.org_id == org_id, index_rows.c.row_number.in_(chunk), index_rows.c.model == model
+            index_rows.c.org_id == org_id, index_rows.c.row_number.in_(chunk)
         )
-        rows = connection.execute(statement).all()
+        rows = [row for row in connection.execute(statement) if row.model == model]
         vectors = vectors_of(rows, model=model, dimensions=dimensions)
         found |= {row.row_number: vector for row, vector in zip(rows, vectors, strict=True)}
     return found
