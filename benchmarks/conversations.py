@@ -1,12 +1,14 @@
 """Conversations over HTTP at growing size: reading one, adding to one, listing all, purging while others work.
 
     python benchmarks/conversations.py [--messages 100000] [--sessions 2000] [--listed 100000] [--purged 10000]
-                                       [--only reads|listing|purging] [--no-worker]
+                                       [--only reads|adding|listing|purging] [--no-worker]
 
 One server process and one client process share the machine; SQLite syncs every commit. Reads are measured at a tenth of
 the messages and at all of them: they should not differ. Beside each row stands the CPU time a request took in the
 server, its background work included, which a busy machine changes less than the clock. Adds are sent by the SDK and,
-since the SDK takes as much CPU as the server, by bare sockets as well. Nothing is downloaded and no model is called.
+since the SDK takes as much CPU as the server, by bare sockets as well. What this machine can do at most stands beside
+them: the same bodies sent to the same framework with a handler that does nothing, and commits of one row by the bare
+driver. Nothing is downloaded and no model is called.
 """
 
 import argparse
@@ -15,6 +17,8 @@ import itertools
 import json
 import os
 import random
+import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -22,13 +26,16 @@ import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import uvicorn
+from fastapi import FastAPI, Response
 
 from memcairn import AsyncMemcairnClient
+from memcairn.wire.messages import AddMessagesRequest, AddMessagesResponse
 
 KEY = "the key of a benchmark"
 READS = 400
@@ -58,47 +65,86 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=2_000)
     parser.add_argument("--listed", type=int, default=100_000)
     parser.add_argument("--purged", type=int, default=10_000, help="sessions to delete and purge")
-    parser.add_argument("--only", choices=("reads", "listing", "purging"))
+    parser.add_argument("--only", choices=("reads", "adding", "listing", "purging"))
     parser.add_argument("--no-worker", action="store_true", help="nothing becomes a memory")
+    parser.add_argument("--bare", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.bare is not None:
+        _serve_bare(options.bare)
+        return
     load = os.getloadavg()[0]
     worker = "without" if options.no_worker else "with"
     print(f"{os.cpu_count()} cores, load {load:.1f} before the start, {worker} a worker in the server")
     flags = ["--no-worker"] if options.no_worker else []
-    if options.only in (None, "reads"):
-        asyncio.run(_reads_and_adds(options.messages, options.sessions, flags))
+    if options.only in (None, "reads", "adding"):
+        asyncio.run(_reads_and_adds(options.messages, options.sessions, flags, reads=options.only != "adding"))
+    if options.only in (None, "adding"):
+        asyncio.run(_bounds(options.sessions))
     if options.only in (None, "listing"):
         asyncio.run(_listing(options.listed))
     if options.only in (None, "purging"):
         asyncio.run(_purging(options.purged, flags))
 
 
-async def _reads_and_adds(messages: int, sessions: int, flags: Sequence[str]) -> None:
+async def _reads_and_adds(messages: int, sessions: int, flags: Sequence[str], *, reads: bool) -> None:
     with tempfile.TemporaryDirectory() as folder, _server(Path(folder), *flags) as server:
-        url = server.url
-        print(f"{messages} messages in {sessions} sessions")
-        async with _client(url) as client:
-            for part in (messages // 10, messages):
-                await _fill(client, sessions, done=0 if part == messages // 10 else messages // 10, until=part)
-                await _until_idle(url, flags)
-                ids = [f"s{random.randrange(sessions)}" for _ in range(READS)]
-                with server.measuring(f"get session at {part} messages", READS) as row:
-                    row.timed = await _each(client.sessions.get, ids)
-                with server.measuring(f"last 20 messages at {part} messages", READS) as row:
-                    row.timed = await _each(client.messages.last, ids)
-            with server.measuring("add one, one SDK client", ADDS_ALONE) as row:
-                row.timed = await _timed(lambda n: client.messages.add(f"s{n % sessions}", [_said(n)]), ADDS_ALONE)
-        await _until_idle(url, flags)
-        with server.measuring("add one, one socket", ADDS_ALONE) as row:
-            row.timed = await _bare_adds(url, 0, ADDS_ALONE, sessions)
-        await _until_idle(url, flags)
-        with server.measuring(f"add one, {CLIENTS} SDK clients", ADDS_TOGETHER) as row:
-            row.timed = await _sdk_adds_together(url, sessions)
-        await _until_idle(url, flags)
-        with server.measuring(f"add one, {CLIENTS} sockets", ADDS_TOGETHER) as row:
-            each = ADDS_TOGETHER // CLIENTS
-            parts = await asyncio.gather(*(_bare_adds(url, number, each, sessions) for number in range(CLIENTS)))
-            row.timed = Timed([seconds for part in parts for seconds in part.seconds])
+        parts = (messages // 10, messages) if reads else (messages // 10,)
+        print(f"{parts[-1]} messages in {sessions} sessions")
+        async with _client(server.url) as client:
+            done = 0
+            for part in parts:
+                await _fill(client, sessions, done=done, until=part)
+                done = part
+                await _until_idle(server.url, flags)
+                if reads:
+                    await _reads(server, client, f"at {part} messages", sessions)
+        await _adds(server, sessions, flags)
+
+
+async def _reads(server: "Server", client: AsyncMemcairnClient, when: str, sessions: int) -> None:
+    ids = [f"s{random.randrange(sessions)}" for _ in range(READS)]
+    with server.measuring(f"get session {when}", READS) as row:
+        row.timed = await _each(client.sessions.get, ids)
+    with server.measuring(f"last 20 messages {when}", READS) as row:
+        row.timed = await _each(client.messages.last, ids)
+
+
+async def _adds(server: "Server", sessions: int, flags: Sequence[str]) -> None:
+    url = server.url
+    async with _client(url) as client:
+        with server.measuring("add one, one SDK client", ADDS_ALONE) as row:
+            row.timed = await _timed(lambda n: client.messages.add(f"s{n % sessions}", [_said(n)]), ADDS_ALONE)
+    await _until_idle(url, flags)
+    with server.measuring("add one, one socket", ADDS_ALONE) as row:
+        row.timed = await _bare_adds(url, 0, ADDS_ALONE, sessions)
+    await _until_idle(url, flags)
+    with server.measuring(f"add one, {CLIENTS} SDK clients", ADDS_TOGETHER) as row:
+        row.timed = await _sdk_adds_together(url, sessions)
+    await _until_idle(url, flags)
+    with server.measuring(f"add one, {CLIENTS} sockets", ADDS_TOGETHER) as row:
+        row.timed = await _bare_adds_together(url, sessions)
+
+
+async def _bounds(sessions: int) -> None:
+    """What adding could reach at most here: HTTP without a store, and a store without HTTP."""
+    with _bare_server() as server:
+        with server.measuring("HTTP alone, one socket", ADDS_ALONE) as row:
+            row.timed = await _bare_adds(server.url, 0, ADDS_ALONE, sessions)
+        with server.measuring(f"HTTP alone, {CLIENTS} sockets", ADDS_TOGETHER) as row:
+            row.timed = await _bare_adds_together(server.url, sessions)
+    with tempfile.TemporaryDirectory() as folder, closing(sqlite3.connect(Path(folder) / "bare.db")) as connection:
+        connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE said (words TEXT)")
+        started = time.perf_counter()
+        for number in range(ADDS_ALONE):
+            connection.execute("INSERT INTO said VALUES (?)", (_said(number)["content"],))
+            connection.commit()
+        print(f"{'commits alone, one row each':38} {ADDS_ALONE / _since(started):5.0f}/s")
+
+
+async def _bare_adds_together(url: str, sessions: int) -> Timed:
+    each = ADDS_TOGETHER // CLIENTS
+    parts = await asyncio.gather(*(_bare_adds(url, number, each, sessions) for number in range(CLIENTS)))
+    return Timed([seconds for part in parts for seconds in part.seconds])
 
 
 async def _bare_adds(url: str, number: int, count: int, sessions: int) -> Timed:
@@ -288,6 +334,33 @@ class Server:
             return float("nan")
         user, system = stat.read_text().rsplit(")", 1)[1].split()[11:13]
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def _bare_server() -> Iterator[Server]:
+    """The framework and the protocol of the server around a handler that stores nothing."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        port = listening.getsockname()[1]
+        command = [sys.executable, __file__, "--bare", str(listening.fileno())]
+        with subprocess.Popen(command, pass_fds=[listening.fileno()]) as server:
+            try:
+                yield Server(f"http://127.0.0.1:{port}", server.pid)
+            finally:
+                server.terminate()
+                server.wait()
+
+
+def _serve_bare(descriptor: int) -> None:
+    app = FastAPI()
+    ids = AddMessagesResponse(message_ids=[str(uuid.uuid4())])
+
+    @app.post("/v1/sessions/{session_id}/messages", status_code=201)
+    async def post_messages(session_id: str, body: AddMessagesRequest) -> Response:
+        return Response(ids.model_dump_json(), 201, media_type="application/json")
+
+    config = uvicorn.Config(app, http="httptools", loop="uvloop", log_level="error", access_log=False)
+    # Handed over as a socket: given its number, uvicorn takes it for one without TCP_NODELAY.
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 
 @contextmanager

@@ -11,8 +11,8 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from memcairn.domain.errors import Unavailable
 from memcairn.store import filters
+from memcairn.store.prepared import driver_errors
 from memcairn.store.wiping import empty_log, wipe_some
 
 P = ParamSpec("P")
@@ -47,9 +48,9 @@ class Database(Protocol):
         ...
 
     async def peek(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same as `read`, for a row or two found by their key: it may hold up the caller's event loop meanwhile.
+        """The same as `read`, for one statement that finds a row by its key: it may hold up the caller's event loop.
 
-        A file answers such a question in less time than it takes to ask another thread.
+        A file answers such a question in less time than it takes to ask another thread, or to begin a transaction.
         """
         ...
 
@@ -97,14 +98,17 @@ class SqliteDatabase:
 
     async def peek(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._require_open()
-        return self._run_read(lambda c: fn(c, *args, **kwargs))
+        connection = self._reader()
+        with _translated():
+            try:
+                return fn(connection, *args, **kwargs)
+            finally:
+                if connection.in_transaction():
+                    connection.rollback()
 
     async def write(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._require_open()
-        # The future is shielded: a caller that goes away must not undo a write that other callers share a commit with.
-        done: Future[T] = Future()
-        self._queue.put(_Write(lambda c: fn(c, *args, **kwargs), done))
-        return await asyncio.shield(asyncio.wrap_future(done))
+        return await self._carried_out(lambda c: fn(c, *args, **kwargs))
 
     async def wipe(self) -> bool:
         page: int | None = 1
@@ -118,9 +122,14 @@ class SqliteDatabase:
     async def _between_transactions(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """The result of `fn`, called with the driver's own connection while no transaction is open on it."""
         self._require_open()
-        done: Future[T] = Future()
-        self._queue.put(_Write(lambda c: fn(_driver(c)), done, alone=True))
-        return await asyncio.shield(asyncio.wrap_future(done))
+        return await self._carried_out(lambda c: fn(_driver(c)), alone=True)
+
+    async def _carried_out(self, fn: Callable[[Connection], T], *, alone: bool = False) -> T:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+        self._queue.put(_Write(fn, loop, done, alone=alone))
+        # Shielded: a caller that goes away must not undo a write that other callers share a commit with.
+        return await asyncio.shield(done)
 
     async def close(self) -> None:
         if self._closed:
@@ -139,13 +148,18 @@ class SqliteDatabase:
             raise Unavailable("The database is closed: the server is stopping. Repeat the request on the next one.")
 
     def _run_read(self, fn: Callable[[Connection], T]) -> T:
+        connection = self._reader()
+        with _translated(), connection.begin():
+            return fn(connection)
+
+    def _reader(self) -> Connection:
+        """The connection of this thread."""
         connection: Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._reader_engine.connect()
             self._local.connection = connection
             self._open_readers.append(connection)
-        with _translated(), connection.begin():
-            return fn(connection)
+        return connection
 
     def _write_forever(self) -> None:
         with self._connection:
@@ -178,10 +192,18 @@ class _Write(contextlib.AbstractContextManager[None]):
     As a context manager it keeps what goes wrong inside for its caller instead of ending the writer thread.
     """
 
-    __slots__ = ("alone", "done", "error", "fn", "result")
+    __slots__ = ("alone", "done", "error", "fn", "loop", "result")
 
-    def __init__(self, fn: Callable[[Connection], Any], done: "Future[Any]", *, alone: bool = False) -> None:
+    def __init__(
+        self,
+        fn: Callable[[Connection], Any],
+        loop: asyncio.AbstractEventLoop,
+        done: "asyncio.Future[Any]",
+        *,
+        alone: bool = False,
+    ) -> None:
         self.fn = fn
+        self.loop = loop
         self.done = done
         self.alone = alone
         self.result: Any = None
@@ -192,7 +214,8 @@ class _Write(contextlib.AbstractContextManager[None]):
         return error is not None
 
     def answer(self) -> None:
-        if not self.done.set_running_or_notify_cancel():
+        """Tell the caller, on its loop."""
+        if self.done.done():
             return
         if self.error is not None:
             self.done.set_exception(self.error)
@@ -219,6 +242,20 @@ def _commit_group(connection: Connection, members: list[_Write]) -> None:
             _carry_out(connection, member)
     if _in_transaction(connection):  # a COMMIT that SQLite refuses leaves its transaction open
         connection.connection.rollback()
+    _answer(members)
+
+
+def _answer(members: Sequence[_Write]) -> None:
+    """Wake each loop once for all of its callers; one that was closed meanwhile has nobody left who waits."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
+    for member in members:
+        by_loop.setdefault(member.loop, []).append(member)
+    for loop, its in by_loop.items():
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_answer_each, its)
+
+
+def _answer_each(members: Sequence[_Write]) -> None:
     for member in members:
         member.answer()
 
@@ -226,7 +263,7 @@ def _commit_group(connection: Connection, members: list[_Write]) -> None:
 def _carry_out_alone(connection: Connection, member: _Write) -> None:
     with member, _translated():
         member.result = member.fn(connection)
-    member.answer()
+    _answer([member])
 
 
 def _carry_out(connection: Connection, member: _Write) -> None:
@@ -323,6 +360,7 @@ def sqlite_engine(path: Path, *, begin: str, query_only: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        with driver_errors(connection, begin):
+            _driver(connection).execute(begin)
 
     return engine

@@ -25,17 +25,18 @@ from memcairn.domain.filters import Filter
 from memcairn.domain.trust import Channel, Trust
 from memcairn.store import filters
 from memcairn.store.batches import chunks
+from memcairn.store.prepared import Prepared
 from memcairn.store.schema import IS_PENDING, events
 
 _COLUMNS = [column for column in events.c if column.name not in {"digest", "held"}]
+_NAMES = [column.name for column in _COLUMNS]
 _ORDER = (events.c.created_at, events.c.position, events.c.event_id)
 _LIVE = events.c.deleted_at.is_(None)
-# Built once: they run with nearly every request, and putting them together takes longer than running them.
-_INSERT = insert(events)
+_INSERT = Prepared(insert(events))
 _OF_SESSION = select(*_COLUMNS).where(
     events.c.org_id == bindparam("of_org"), events.c.session_id == bindparam("of_session"), _LIVE
 )
-_LAST = _OF_SESSION.order_by(events.c.position.desc()).limit(bindparam("count", type_=Integer))
+_LAST = Prepared(_OF_SESSION.order_by(events.c.position.desc()).limit(bindparam("count", type_=Integer)))
 _BEHIND = _OF_SESSION.where(events.c.position > bindparam("after")).order_by(events.c.position)
 
 
@@ -65,8 +66,7 @@ def add(connection: Connection, new_events: Sequence[Event], digests: Sequence[b
         row |= {"kind": event.kind.value, "status": event.status.value, "metadata": dict(event.metadata)}
         row |= {"channel": event.channel and event.channel.value, "trust": int(event.trust)}
         rows.append(row | {"digest": digest, "held": False})
-    if rows:
-        connection.execute(_INSERT, rows)
+    _INSERT.run(connection, rows)
 
 
 def by_ids(connection: Connection, org_id: str, event_ids: Sequence[str], *, deleted: bool = False) -> list[Event]:
@@ -159,7 +159,7 @@ def in_session(
 def last_in_session(connection: Connection, org_id: str, session_id: str, count: int) -> list[Event]:
     """The newest live events of a session, oldest first."""
     bound = {"of_org": org_id, "of_session": session_id, "count": count}
-    return [_event(row) for row in connection.execute(_LAST, bound)][::-1]
+    return [_event(row) for row in _LAST.rows(connection, bound)][::-1]
 
 
 def page_of_session(
@@ -313,8 +313,8 @@ def _conditions(where: EventFilter) -> list[ColumnElement[bool]]:
     return [events.c[name] == value for name, value in wanted.items() if value is not None]
 
 
-def _event(row: Row[*tuple[object, ...]]) -> Event:
-    values = dict(row._mapping)
+def _event(row: Row[*tuple[object, ...]] | tuple[object, ...]) -> Event:
+    values: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
     values["kind"] = EventKind(values["kind"])
     values["status"] = EventStatus(values["status"])
     values["channel"] = None if values["channel"] is None else Channel(str(values["channel"]))

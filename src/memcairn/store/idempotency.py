@@ -6,20 +6,24 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
+from memcairn.store.prepared import Prepared
 from memcairn.store.schema import idempotency
 
 KEEP_FOR = timedelta(hours=24)
 
-# Built once: they run with nearly every write, and putting them together takes longer than running them.
-_FIND = select(idempotency.c.request_hash, idempotency.c.status, idempotency.c.body).where(
-    idempotency.c.org_id == bindparam("of_org"),
-    idempotency.c.key_id == bindparam("of_key"),
-    idempotency.c.idempotency_key == bindparam("wanted"),
-    idempotency.c.created_at > bindparam("since"),
+_FIND = Prepared(
+    select(idempotency.c.request_hash, idempotency.c.status, idempotency.c.body).where(
+        idempotency.c.org_id == bindparam("of_org"),
+        idempotency.c.key_id == bindparam("of_key"),
+        idempotency.c.idempotency_key == bindparam("wanted"),
+        idempotency.c.created_at > bindparam("since"),
+    )
 )
-_INSERT = insert(idempotency)
-_DELETE_EXPIRED = delete(idempotency).where(
-    idempotency.c.org_id == bindparam("of_org"), idempotency.c.created_at <= bindparam("until")
+_INSERT = Prepared(insert(idempotency))
+_DELETE_EXPIRED = Prepared(
+    delete(idempotency).where(
+        idempotency.c.org_id == bindparam("of_org"), idempotency.c.created_at <= bindparam("until")
+    )
 )
 
 
@@ -32,7 +36,7 @@ class Answer:
 
 def find(connection: Connection, org_id: str, key_id: str, idempotency_key: str, now: datetime) -> Answer | None:
     bound = {"of_org": org_id, "of_key": key_id, "wanted": idempotency_key, "since": now - KEEP_FOR}
-    row = connection.execute(_FIND, bound).one_or_none()
+    row = _FIND.first(connection, bound)
     return None if row is None else Answer(*row)
 
 
@@ -40,7 +44,7 @@ def keep(
     connection: Connection, org_id: str, key_id: str, idempotency_key: str, *, answer: Answer, now: datetime
 ) -> None:
     """Store the answer with the effect it tells of; the org's expired answers give way."""
-    connection.execute(_DELETE_EXPIRED, {"of_org": org_id, "until": now - KEEP_FOR})
+    _DELETE_EXPIRED.run(connection, [{"of_org": org_id, "until": now - KEEP_FOR}])
     row = {
         "org_id": org_id,
         "key_id": key_id,
@@ -50,4 +54,4 @@ def keep(
         "body": answer.body,
         "created_at": now,
     }
-    connection.execute(_INSERT, row)
+    _INSERT.run(connection, [row])

@@ -24,9 +24,11 @@ from memcairn.domain.ids import new_id
 from memcairn.domain.jobs import LEASE, LONGEST_RETRY, MAX_ATTEMPTS, MAX_ERROR_CHARS, Job, JobStatus, NewJob, Task
 from memcairn.store import locks
 from memcairn.store.batches import chunks
+from memcairn.store.prepared import Prepared
 from memcairn.store.schema import jobs
 
-_INSERT = insert(jobs)  # built once: its cached form is kept with it
+_NEW = ("job_id", "org_id", "task", "serial_key", "payload", "status", "attempts", "max_attempts", "run_at")
+_INSERT = Prepared(insert(jobs), columns=[*_NEW, "fencing_token", "created_at", "updated_at"])
 
 OTHER_JOBS = 8
 """Jobs of other tasks taken with each claim: summaries and promotions go on, but behind what people want to find."""
@@ -57,8 +59,7 @@ def enqueue(
         }
         for job in new_jobs
     ]
-    if rows:
-        connection.execute(_INSERT, rows)
+    _INSERT.run(connection, rows)
 
 
 def claim(connection: Connection, worker_id: str, now: datetime, *, limit: int) -> list[Job]:

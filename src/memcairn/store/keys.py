@@ -3,16 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
 
 from memcairn.domain.errors import Conflict, NotFound
 from memcairn.domain.keys import ApiKey, KeyScope, scopes_from
 from memcairn.domain.trust import Trust
+from memcairn.store.prepared import Prepared
 from memcairn.store.schema import api_keys
 
-# Built once: it runs with every request, and putting it together takes longer than running it.
-_FIND = select(api_keys).where(api_keys.c.key_id == bindparam("wanted"))
+_NAMES = [column.name for column in api_keys.c]
+_FIND = Prepared(select(api_keys).where(api_keys.c.key_id == bindparam("wanted")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ def add(connection: Connection, key: ApiKey) -> None:
 
 def find(connection: Connection, key_id: str) -> ApiKey | None:
     """The key of that id in any org, revoked and expired ones included."""
-    row = connection.execute(_FIND, {"wanted": key_id}).one_or_none()
+    row = _FIND.first(connection, {"wanted": key_id})
     return None if row is None else _key(row)
 
 
@@ -80,8 +82,8 @@ def count_usable(connection: Connection, now: datetime, *, org_id: str | None = 
     return connection.execute(statement).scalar_one()
 
 
-def _key(row: Row[*tuple[object, ...]]) -> ApiKey:
-    values = dict(row._mapping)
+def _key(row: Row[*tuple[object, ...]] | tuple[object, ...]) -> ApiKey:
+    values: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
     scopes: frozenset[KeyScope] = scopes_from(values.pop("scopes"))
     trust = Trust(values.pop("trust"))
     return ApiKey(scopes=scopes, trust=trust, **values)

@@ -1,11 +1,11 @@
 """Sessions: one conversation each, made by hand or by the first event that names them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, or_, select, update
 
 from memcairn.domain.conversations import Session
 from memcairn.domain.filters import Filter
@@ -13,20 +13,23 @@ from memcairn.domain.ids import new_id
 from memcairn.store import counters, filters
 from memcairn.store.batches import chunks
 from memcairn.store.dialect import upsert
+from memcairn.store.prepared import Prepared
 from memcairn.store.schema import events, sessions, summaries
 
 _COLUMNS = [column for column in sessions.c if column.name != "last_position"]
+_NAMES = [column.name for column in _COLUMNS]
 _LIVE = sessions.c.deleted_at.is_(None)
 # Built once: they run with nearly every request, and putting them together takes longer than running them.
 _THIS = and_(sessions.c.org_id == bindparam("of_org"), sessions.c.session_id == bindparam("of_session"))
 _ANY_ONE = select(*_COLUMNS).where(_THIS)
 _LIVE_ONE = _ANY_ONE.where(_LIVE)
+_GET = Prepared(_LIVE_ONE)
 _MOVE = (
     update(sessions)
     .where(_THIS)
     .values(last_position=sessions.c.last_position + bindparam("adding"), updated_at=bindparam("now"), deleted_at=None)
 )
-_ADVANCE = _MOVE.returning(sessions.c.last_position, sessions.c.user_id)
+_ADVANCE = Prepared(_MOVE.returning(sessions.c.last_position, sessions.c.user_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +86,12 @@ def get(
     connection: Connection, org_id: str, session_id: str, *, deleted: bool = False, locked: bool = False
 ) -> Session | None:
     """The live session of that id; with `deleted`, a deleted one too. `locked` keeps it still until the commit."""
-    statement = _ANY_ONE if deleted else _LIVE_ONE
-    if locked:
-        statement = statement.with_for_update()
-    row = connection.execute(statement, {"of_org": org_id, "of_session": session_id}).one_or_none()
+    bound = {"of_org": org_id, "of_session": session_id}
+    if not deleted and not locked:
+        row = _GET.first(connection, bound)
+    else:
+        statement = _ANY_ONE if deleted else _LIVE_ONE
+        row = connection.execute(statement.with_for_update() if locked else statement, bound).one_or_none()
     return None if row is None else _session(row)
 
 
@@ -170,11 +175,9 @@ def _has_events() -> ColumnElement[bool]:
     return exists().where(events.c.org_id == sessions.c.org_id, events.c.session_id == sessions.c.session_id)
 
 
-def _advance(
-    connection: Connection, org_id: str, session_id: str, *, adding: int, now: datetime
-) -> Row[int, str | None] | None:
+def _advance(connection: Connection, org_id: str, session_id: str, *, adding: int, now: datetime) -> Any | None:
     bound = {"of_org": org_id, "of_session": session_id, "adding": adding, "now": now}
-    return connection.execute(_ADVANCE, bound).one_or_none()
+    return _ADVANCE.first(connection, bound)
 
 
 def _known(connection: Connection, org_id: str, session_ids: Sequence[str]) -> dict[str, int]:
@@ -208,5 +211,5 @@ def _create(connection: Connection, org_id: str, session_ids: Sequence[str], now
     connection.execute(statement, rows)
 
 
-def _session(row: Row[*tuple[Any, ...]]) -> Session:
-    return Session(**row._mapping)
+def _session(row: Iterable[Any]) -> Session:
+    return Session(**dict(zip(_NAMES, row, strict=True)))
