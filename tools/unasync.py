@@ -17,6 +17,7 @@ RULES = (
     (r"\b_async\b", "_sync"),
     (r"\b__a(?=enter__|exit__)", "__"),
     (r"\baclose\b", "close"),
+    (r"\ba(?=iter_lines\b|read\b)", ""),
     (r"\bAwaitable, ", ""),
     (r"\bAwaitable\[(\w+)\]", r"\1"),
     (r"\basyncio\b", "time"),

@@ -24,6 +24,7 @@ from memcairn.api.native import (
     collections,
     context,
     events,
+    export,
     forget,
     jobs,
     keys,
@@ -64,6 +65,35 @@ HINTS_EVERY_SECONDS = 1.0
 WORKER_SILENT_AFTER_SECONDS = 30.0
 WORKER_STOP_SECONDS = 6.0
 FIRST_PURGE_SECONDS = 60.0
+
+
+_NATIVE_DOORS = (
+    messages,
+    events,
+    search,
+    context,
+    sessions,
+    session_search,
+    summaries,
+    statistics,
+    memories,
+    users,
+    collections,
+    jobs,
+    purge,
+    export,
+    forget,
+    orgs,
+    roles,
+    teams,
+    keys,
+    usage,
+    actors,
+    me,
+    clear,
+    lineage,
+)
+"""Looked through from the first on with every request: what is asked most stands first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,32 +153,7 @@ def make_app(services: Services, worker: Worker | None, settings: Settings) -> F
         redirect_slashes=False,
     )
     app.state.services = services
-    # Looked through from the first on with every request: what is asked most stands first.
-    for door in (
-        messages,
-        events,
-        search,
-        context,
-        sessions,
-        session_search,
-        summaries,
-        statistics,
-        memories,
-        users,
-        collections,
-        jobs,
-        purge,
-        forget,
-        orgs,
-        roles,
-        teams,
-        keys,
-        usage,
-        actors,
-        me,
-        clear,
-        lineage,
-    ):
+    for door in _NATIVE_DOORS:
         app.include_router(door.router)
 
     async def check() -> Mapping[str, str | None]:

@@ -60,6 +60,7 @@ ROUTES: Mapping[str, KeyScope | frozenset[KeyScope] | None] = {
     "GET /v1/users/{user_id}/sessions": READ,
     "POST /v1/purge": ADMIN,
     "POST /v1/forget": ADMIN,
+    "GET /v1/export": ADMIN,
     "GET /v1/memories/stats": READ,
     "GET /v1/actors": READ,
     "GET /v1/actors/{actor_id}": READ,

@@ -13,23 +13,26 @@ from sqlalchemy import Connection
 
 from memcairn.core.deps import Deps
 from memcairn.core.export_file import VECTORS, names_in_order
-from memcairn.core.exporting import ExportOptions, write_export
+from memcairn.core.exporting import ExportOptions, export_org
 from memcairn.core.importing import Imported, import_org
+from memcairn.core.ingest import ingest
 from memcairn.core.keys import create_org
 from memcairn.core.purge import purge
 from memcairn.core.recall import Recalls
 from memcairn.core.reindexing import Reindexed, reindex_org
 from memcairn.core.search import SearchQuery, search
+from memcairn.core.sessions import delete_session
 from memcairn.domain.errors import Conflict, DomainError, Invalid, NotFound
+from memcairn.domain.events import NewEvent
 from memcairn.domain.keys import Principal
 from memcairn.pipeline.worker import Worker
 from memcairn.providers.fake import FakeEmbedder
-from memcairn.store import orgs, rows
+from memcairn.store import jobs, orgs, rows, tally_check
 from memcairn.store.database import Database, SqliteDatabase
 from memcairn.store.migrate import migrate
 from memcairn.store.postgres import PostgresDatabase
 from memcairn.store.schema import metadata
-from tests.build import ORG, index_on
+from tests.build import ORG, index_on, make
 from tests.core.full_org import QUESTIONS, answers, fill
 
 pytestmark = pytest.mark.anyio
@@ -56,9 +59,9 @@ async def elsewhere(deps: Deps, tmp_path: Path, request: pytest.FixtureRequest) 
     await database.close()
 
 
-async def exported(deps: Deps, *, keys: bool = False) -> bytes:
+async def exported(deps: Deps, *, keys: bool = False, deleted: bool = True) -> bytes:
     out = io.BytesIO()
-    await deps.db.read(write_export, ORG, out, ExportOptions(keys=keys))
+    await export_org(deps, ORG, out, ExportOptions(keys=keys, deleted=deleted))
     return out.getvalue()
 
 
@@ -165,6 +168,42 @@ def _lines_but_jobs(content: bytes) -> list[Mapping[str, Any]]:
     return [line for line in lines[:-1] if line.get("table") != "jobs"]
 
 
+class TestWithoutWhatIsDeleted:
+    async def test_no_word_of_it_is_in_the_file(self, filled: Deps, principal: Principal) -> None:
+        await delete_session(filled, principal, "late")
+        assert b"tern sings" in await exported(filled)
+
+        content = await exported(filled, deleted=False)
+
+        assert b"parrot" not in content
+        assert b"tern sings" not in content
+        assert b"moved to Lisbon" in content
+
+    async def test_what_is_left_answers_as_before(self, filled: Deps, elsewhere: Deps, principal: Principal) -> None:
+        before = await answers(filled, principal)
+
+        await loaded(elsewhere, await exported(filled, deleted=False))
+
+        assert await answers(elsewhere, principal) == before
+        assert await elsewhere.db.read(tally_check.wrong, ORG) == []
+        assert (await reindex_org(elsewhere, ORG)).mended == 0
+        assert (await purge(elsewhere, older_than=timedelta(0), org_id=ORG)).counts == {}
+
+    async def test_work_about_it_stays_behind_too(self, filled: Deps, elsewhere: Deps, principal: Principal) -> None:
+        late = [make(NewEvent, content=f"Gull {n} cries.", session_id=f"gull {n}") for n in range(2)]
+        await ingest(filled, principal, late)
+        await delete_session(filled, principal, "gull 0")
+
+        await loaded(elsewhere, await exported(filled, deleted=False))
+
+        while await Worker(elsewhere).run_once():
+            pass
+        assert sum((await elsewhere.db.read(jobs.count_by_status)).values()) == 0
+        hits = await search(elsewhere, Recalls(), principal, SearchQuery("which gull cries?", actor_id="ann"))
+        assert hits[0].memory is not None
+        assert hits[0].memory.text == "Gull 1 cries."
+
+
 class TestNames:
     async def test_an_org_is_loaded_under_another_id_beside_the_first(self, filled: Deps, principal: Principal) -> None:
         before = await answers(filled, principal)
@@ -211,7 +250,7 @@ class TestNames:
 
     async def test_an_org_nobody_made_cannot_be_exported(self, deps: Deps) -> None:
         with pytest.raises(NotFound):
-            await deps.db.read(write_export, "nobody", io.BytesIO(), ExportOptions())
+            await export_org(deps, "nobody", io.BytesIO(), ExportOptions())
 
 
 def edited(content: bytes, number: int, **changes: Any) -> bytes:

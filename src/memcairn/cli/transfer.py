@@ -17,6 +17,9 @@ def export(
     keys: Annotated[
         bool, typer.Option("--keys/--no-keys", help="Whether to take the API keys (their hashes) along.")
     ] = True,
+    deleted: Annotated[
+        bool, typer.Option("--deleted/--no-deleted", help="Whether to take along what is deleted and not purged yet.")
+    ] = True,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -26,7 +29,7 @@ def export(
     """
     from memcairn.cli.transferring import export_database  # noqa: PLC0415 -- heavy, and `--help` must answer at once
 
-    done = export_database(data_dir, org_id, file, keys=keys)
+    done = export_database(data_dir, org_id, file, keys=keys, deleted=deleted)
     if as_json:
         emit({"file": str(file), "org_id": org_id, "rows": dict(done.rows)})
     else:

@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 
 from memcairn.assembly import opened
 from memcairn.cli.progress import progress
-from memcairn.core.exporting import Exported, ExportOptions, write_export
+from memcairn.core.exporting import Exported, ExportOptions, export_org
 from memcairn.core.importing import Imported, import_org
 from memcairn.domain.errors import NotFound
 from memcairn.settings import load
@@ -18,15 +18,15 @@ from memcairn.store.new_file import new_file
 _GZIP = b"\x1f\x8b"
 
 
-def export_database(data_dir: Path | None, org_id: str, file: Path, *, keys: bool) -> Exported:
+def export_database(data_dir: Path | None, org_id: str, file: Path, *, keys: bool, deleted: bool) -> Exported:
     """NotFound when there is no such org; Conflict when the file is there."""
 
     async def run() -> Exported:
         async with opened(load({"data_dir": data_dir})) as deps:
-            options = ExportOptions(keys=keys, now=deps.clock.now())
+            options = ExportOptions(keys=keys, deleted=deleted, now=deps.clock.now())
             packed = file.suffix == ".gz"
             with new_file(file) as part, _writable(part, packed=packed) as out, progress("Rows") as on_progress:
-                return await deps.db.read(write_export, org_id, out, options, on_progress)
+                return await export_org(deps, org_id, out, options, on_progress)
 
     return asyncio.run(run())
 

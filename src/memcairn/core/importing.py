@@ -17,7 +17,7 @@ from memcairn.core import export_file
 from memcairn.core.deps import Deps
 from memcairn.core.export_file import IMPORTING, VECTORS, Header, Reader, Vector
 from memcairn.core.keys import check_org_id
-from memcairn.core.reindexing import MEMORIES_AT_ONCE, PAUSE_SECONDS, due, put_all, reindex_org
+from memcairn.core.reindexing import MEMORIES_AT_ONCE, PAUSE_SECONDS, due, put_all, put_missing
 from memcairn.domain.errors import Conflict, Invalid
 from memcairn.domain.ids import new_id
 from memcairn.domain.jobs import JobStatus
@@ -102,7 +102,7 @@ class _Load:
     async def finish_index(self) -> None:
         """Whatever came without a vector that can be used here is embedded now."""
         if not self._indexed:
-            self.embedded = (await reindex_org(self._deps, self._org_id)).mended
+            self.embedded = (await put_missing(self._deps, self._org_id)).mended
         self._indexed = True
 
     async def _put(self, batch: Sequence[Vector]) -> None:

@@ -92,6 +92,18 @@ async def reindex_org(
     Searches and writes go on: a memory that changes meanwhile is left to whoever changed it. It can be interrupted and
     repeated at any time.
     """
+    done = await put_missing(deps, org_id, everything=everything, on_progress=on_progress)
+    return done + await _remove_what_is_left(deps, org_id)
+
+
+async def put_missing(
+    deps: Deps,
+    org_id: str,
+    *,
+    everything: bool = False,
+    on_progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Reindexed:
+    """Put what the index lacks of an org, or holds in another form; what it holds besides stays."""
     total = await deps.db.read(inspection.memory_count, org_id)
     done = Reindexed()
     after = ""
@@ -101,7 +113,7 @@ async def reindex_org(
         done += Reindexed(checked=len(ids), mended=await put_all(deps, org_id, wrong))
         on_progress(done.checked, total)
         await asyncio.sleep(PAUSE_SECONDS)
-    return done + await _remove_what_is_left(deps, org_id)
+    return done
 
 
 def due(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> list[Due]:

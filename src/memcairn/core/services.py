@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from memcairn.core.access import KeyUses
 from memcairn.core.deps import Deps
+from memcairn.core.export_stream import Exports
 from memcairn.core.idempotency import InFlight
 from memcairn.core.limits import RateLimits
 from memcairn.core.recall import Recalls, write_recalls
@@ -19,6 +20,7 @@ class Services:
     recalls: Recalls = field(default_factory=Recalls)
     key_uses: KeyUses = field(default_factory=KeyUses)
     in_flight: InFlight = field(default_factory=InFlight)
+    exports: Exports = field(default_factory=Exports)
     rate_limits: RateLimits = field(default_factory=RateLimits)
     local_key: str | None = None
     """Set for a server inside its client's process, see `core.access.authenticate`."""

@@ -159,6 +159,23 @@ def clear_jobs(connection: Connection, org_id: str, *, after: str) -> tuple[int,
     return removed, rows[-1].job_id if len(rows) == JOBS_PER_PAGE else None
 
 
+def jobs_about_live(connection: Connection, org_id: str, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of jobs without the events and sessions that are deleted, and without the jobs that are about nothing else.
+
+    What a failed one said is taken out of those that lose something: it may hold words of what is deleted.
+    """
+    named = [_named_by(row["task"], row["payload"]) for row in found]
+    live = _present(connection, org_id, [each for its in named for each in its], deleted=False)
+    kept = []
+    for row, its in zip(found, named, strict=True):
+        left = [each for each in its if each in live]
+        if its and len(left) < len(its):
+            row = {**row, "payload": {**row["payload"], "event_ids": left}, "error": None}
+        if left or not its:
+            kept.append(row)
+    return kept
+
+
 def answers_naming(
     connection: Connection, org_id: str, gone: Collection[str], *, after: AnswerKey | None
 ) -> tuple[list[AnswerKey], AnswerKey | None]:
@@ -200,12 +217,15 @@ def _named_by(task: str, payload: Mapping[str, Any]) -> list[str]:
     return [payload["session_id"]] if task == Task.SUMMARISE.value else []
 
 
-def _present(connection: Connection, org_id: str, ids: Sequence[str]) -> set[str]:
-    """Which of these are ids of events or sessions that exist, deleted or not."""
+def _present(connection: Connection, org_id: str, ids: Sequence[str], *, deleted: bool = True) -> set[str]:
+    """Which of these are ids of events or sessions that exist, `deleted` ones included or not."""
     found: set[str] = set()
     for chunk in chunks(list(dict.fromkeys(ids))):
         for table, key in ((event_rows, event_rows.c.event_id), (session_rows, session_rows.c.session_id)):
-            found.update(connection.execute(select(key).where(table.c.org_id == org_id, key.in_(chunk))).scalars())
+            statement = select(key).where(table.c.org_id == org_id, key.in_(chunk))
+            if not deleted:
+                statement = statement.where(table.c.deleted_at.is_(None))
+            found.update(connection.execute(statement).scalars())
     return found
 
 

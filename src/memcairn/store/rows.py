@@ -15,17 +15,21 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Float,
+    FromClause,
     Integer,
     LargeBinary,
     String,
     Table,
     and_,
     delete,
+    exists,
     func,
     insert,
     literal,
+    or_,
     select,
     tuple_,
 )
@@ -51,11 +55,20 @@ def moved_tables() -> list[Table]:
 
 
 def page(
-    connection: Connection, table: Table, *, after: Sequence[Any] | None, limit: int, org_id: str | None = None
+    connection: Connection,
+    table: Table,
+    *,
+    after: Sequence[Any] | None,
+    limit: int,
+    org_id: str | None = None,
+    live: bool = False,
 ) -> list[dict[str, Any]]:
-    """Up to `limit` rows behind the key `after`, in the order of the primary key; of one org, if it is given."""
+    """Up to `limit` rows behind the key `after`, in the order of the primary key; of one org, if it is given.
+
+    `live` leaves out what is deleted, and what refers to such a row.
+    """
     key = list(table.primary_key.columns)
-    statement = select(table).order_by(*key).limit(limit)
+    statement = select(table).order_by(*key).limit(limit).where(*(_live(table, table) if live else ()))
     if org_id is not None:
         statement = statement.where(table.c.org_id == org_id)
     if after is not None:
@@ -86,9 +99,11 @@ def key_of(table: Table, values: Values) -> list[Any]:
     return [values[column.name] for column in table.primary_key.columns]
 
 
-def count(connection: Connection, table: Table, org_id: str | None = None) -> int:
+def count(connection: Connection, table: Table, org_id: str | None = None, *, live: bool = False) -> int:
     """How many rows would be moved."""
-    conditions = [] if org_id is None else [table.c.org_id == org_id]
+    conditions = _live(table, table) if live else []
+    if org_id is not None:
+        conditions.append(table.c.org_id == org_id)
     if table.name == "counters":
         conditions.append(table.c.name.not_like(f"{INDEX_PREFIX}%", escape="\\"))
     return int(connection.execute(select(func.count()).select_from(table).where(and_(True, *conditions))).scalar_one())
@@ -153,6 +168,22 @@ def from_base64(text: object) -> bytes:
     if not isinstance(text, str):
         raise ValueError("bytes are written as base64")
     return base64.b64decode(text, validate=True)
+
+
+def _live(table: FromClause, schema: Table) -> list[ColumnElement[bool]]:
+    """What holds for a row that is not deleted and refers to none that is."""
+    conditions: list[ColumnElement[bool]] = []
+    if "deleted_at" in table.c:
+        conditions.append(table.c.deleted_at.is_(None))
+    for reference in schema.foreign_key_constraints:
+        schema_of_parent = metadata.tables[reference.referred_table.name]
+        parent = schema_of_parent.alias()
+        of_parent = _live(parent, schema_of_parent)
+        if of_parent:
+            pairs = [(table.c[pair.parent.name], parent.c[pair.column.name]) for pair in reference.elements]
+            found = exists().where(*(mine == theirs for mine, theirs in pairs), *of_parent)
+            conditions.append(or_(found, *(mine.is_(None) for mine, _ in pairs if mine.nullable)))
+    return conditions
 
 
 def _left_out(table: Table, column: Column[Any], given: Values) -> bool:

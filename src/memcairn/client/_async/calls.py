@@ -48,6 +48,30 @@ class AsyncCalls:
                 raise ProtocolError("the list does not advance: a page names itself as the next one")
             cursor = answer.next_cursor
 
+    async def lines(self, operation: Operation[None]) -> AsyncIterator[bytes]:
+        """The lines of an answer as they arrive; sent again as by `run` until the first one is there, not after it."""
+        outgoing = encode(operation)
+        attempt = 0
+        while True:
+            outcome: Outcome
+            begun = False
+            try:
+                async with self._http.stream(outgoing.method, outgoing.url, headers=outgoing.headers) as response:
+                    if response.is_success:
+                        async for line in response.aiter_lines():
+                            begun = True
+                            yield line.encode() + b"\n"
+                        return
+                    outcome = Reply(response.status_code, response.headers, await response.aread())
+            except httpx2.RequestError as error:
+                outcome = failure(error, operation, self._server)
+            delay = None if begun else self._retries.delay(operation, outcome, attempt)
+            if delay is None:
+                settle(operation, outcome, repeated=False)
+                return
+            attempt += 1
+            await self._sleep(delay)
+
     async def _attempt(self, operation: Operation[T], outgoing: Outgoing) -> Outcome:
         try:
             response = await self._http.request(

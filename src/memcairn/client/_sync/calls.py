@@ -48,6 +48,30 @@ class Calls:
                 raise ProtocolError("the list does not advance: a page names itself as the next one")
             cursor = answer.next_cursor
 
+    def lines(self, operation: Operation[None]) -> Iterator[bytes]:
+        """The lines of an answer as they arrive; sent again as by `run` until the first one is there, not after it."""
+        outgoing = encode(operation)
+        attempt = 0
+        while True:
+            outcome: Outcome
+            begun = False
+            try:
+                with self._http.stream(outgoing.method, outgoing.url, headers=outgoing.headers) as response:
+                    if response.is_success:
+                        for line in response.iter_lines():
+                            begun = True
+                            yield line.encode() + b"\n"
+                        return
+                    outcome = Reply(response.status_code, response.headers, response.read())
+            except httpx2.RequestError as error:
+                outcome = failure(error, operation, self._server)
+            delay = None if begun else self._retries.delay(operation, outcome, attempt)
+            if delay is None:
+                settle(operation, outcome, repeated=False)
+                return
+            attempt += 1
+            self._sleep(delay)
+
     def _attempt(self, operation: Operation[T], outgoing: Outgoing) -> Outcome:
         try:
             response = self._http.request(

@@ -2,7 +2,7 @@
 """The client: what a program talks to."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
 from types import TracebackType
@@ -14,6 +14,7 @@ from memcairn.client._local import LOCAL_URL, LocalTransport, OpenServer
 from memcairn.client._operations import clear as clear_operations
 from memcairn.client._operations import context as context_operations
 from memcairn.client._operations import events as event_operations
+from memcairn.client._operations import export as export_operations
 from memcairn.client._operations import forget as forget_operations
 from memcairn.client._operations import health as health_operations
 from memcairn.client._operations import me as me_operations
@@ -287,6 +288,19 @@ class MemcairnClient:
         Other requests go on meanwhile; what is held stays.
         """
         return self._calls.run(purge_operations.purge(older_than_seconds=older_than_seconds))
+
+    def export(self, *, deleted: bool = True, keys: bool = False) -> Iterator[bytes]:
+        """Everything the org holds, as the lines of a file that `memcairn import` loads; needs an admin key.
+
+        As of one moment, fetched piece by piece; without `deleted`, what is deleted and not purged yet stays behind.
+        `keys` takes the API keys along, as hashes. The last line is compared with all before it: `ProtocolError` or
+        `ConnectionFailed` when something is missing.
+        """
+        manifest = export_operations.Manifest()
+        for line in self._calls.lines(export_operations.export(deleted=deleted, keys=keys)):
+            manifest.see(line)
+            yield line
+        manifest.check()
 
     def forget(
         self,
