@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import stat
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -72,6 +73,7 @@ def open_database(
             on_group=on_group,
         )
     make_folder(settings.sqlite_path.parent)
+    make_private(settings.sqlite_path)
     return SqliteDatabase(settings.sqlite_path, on_group=on_group)
 
 
@@ -86,9 +88,9 @@ async def _opened_index(settings: Settings, db: Database, embedder: Embedder | N
 
 
 def make_folder(folder: Path) -> None:
-    """Make the data folder if it is not there; Invalid when it cannot be made or written to."""
+    """Make the data folder, for its owner alone, if it is not there; Invalid when it cannot be made or written to."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Invalid(
             f"The data folder {str(folder)!r} cannot be made: {error.strerror}. Choose another with --data-dir.",
@@ -100,6 +102,22 @@ def make_folder(folder: Path) -> None:
             "with --data-dir.",
             code="data_folder",
         )
+
+
+def make_private(path: Path) -> None:
+    """An empty file that only its owner may read, unless there is one: SQLite gives its log the same rights."""
+    with contextlib.suppress(OSError):  # opening it says what is the matter
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Whether other users of this machine can read a database file: by its rights, and through its folder."""
+    if os.name != "posix" or not path.exists():
+        return False
+    through = path.parent.stat().st_mode
+    reading = path.stat().st_mode
+    by_group = reading & stat.S_IRGRP and through & stat.S_IXGRP
+    return bool(by_group or (reading & stat.S_IROTH and through & stat.S_IXOTH))
 
 
 def _quotas(settings: Settings) -> dict[Dimension, int]:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
 from memcairn import __version__
-from memcairn.assembly import open_database
+from memcairn.assembly import is_open_to_others, open_database
 from memcairn.cli.listening import bound_socket
 from memcairn.domain.clock import SystemClock
 from memcairn.domain.errors import DomainError, Unavailable
@@ -24,6 +24,8 @@ from memcairn.settings import PREFIX, Settings, load
 from memcairn.store import jobs, keys, orgs, postgres_schema, vectors
 from memcairn.store.migrate import current_revision, head_revision
 from memcairn.store.migrate import migrate as migrate_connection
+
+OPEN_TO_OTHERS = "Other users of this machine can read {path}. Run `chmod 600` on it, or `chmod 700` on its folder."
 
 LOW_DISK_BYTES = 500 * 2**20
 
@@ -132,6 +134,15 @@ def _folder(settings: Settings) -> Check:
     return Check("folder", "ok", f"{folder} is writable, {free / 2**30:.1f} GiB free")
 
 
+def _privacy(settings: Settings) -> Check:
+    if settings.postgres_url is not None:
+        return Check("privacy", "ok", "not looked at: the data is in Postgres")
+    path = settings.sqlite_path
+    if is_open_to_others(path):
+        return Check("privacy", "note", OPEN_TO_OTHERS.format(path=path))
+    return Check("privacy", "ok", f"no other user of this machine can read {path}")
+
+
 def _database(settings: Settings) -> Check:
     name = settings.database_name
     if settings.postgres_url is None and not settings.sqlite_path.exists():
@@ -205,6 +216,7 @@ def _llm(_settings: Settings) -> Check:
 
 _CHECKS: Mapping[str, Callable[[Settings], Check]] = {
     "folder": _folder,
+    "privacy": _privacy,
     "database": _database,
     "access": _access,
     "jobs": _work,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import importlib
+import logging
 import signal
 import socket
 import sys
@@ -15,7 +16,8 @@ import uvicorn
 from memcairn import __version__
 from memcairn.api.protocol import ConnectionLimits, protocol_class
 from memcairn.app import WORKER_STOP_SECONDS, Running, running
-from memcairn.assembly import opened
+from memcairn.assembly import is_open_to_others, opened
+from memcairn.cli.diagnosis import OPEN_TO_OTHERS
 from memcairn.cli.listening import bound_socket, is_loopback, url_of
 from memcairn.cli.mode import mode_of
 from memcairn.cli.output import emit, escape, notes
@@ -25,6 +27,8 @@ from memcairn.observability import logs
 from memcairn.pipeline.worker import Worker
 from memcairn.settings import Settings
 from memcairn.store import keys
+
+log = logging.getLogger(__name__)
 
 REQUESTS_STOP_SECONDS = 3
 """For requests under way after SIGTERM; with WORKER_STOP_SECONDS for the worker, the process ends within 10 s."""
@@ -75,6 +79,8 @@ async def _serve(settings: Settings, *, as_json: bool) -> None:
     sock = bound_socket(settings.host, settings.port)
     with contextlib.closing(sock):
         await _refuse_open_door(settings)
+        if settings.postgres_url is None and is_open_to_others(settings.sqlite_path):
+            log.warning(OPEN_TO_OTHERS.format(path=settings.sqlite_path))
         async with running(settings) as server:
             http = _Server(_config(settings, server), lambda: _say_ready(settings, server, sock, as_json=as_json))
             with _on_signal(lambda again: http.stop(at_once=again)):

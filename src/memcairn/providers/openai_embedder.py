@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -85,7 +86,10 @@ class OpenAISource:
             base_url=endpoint.base_url or "https://api.openai.com/v1",
             timeout=endpoint.timeout_seconds,
             max_retries=endpoint.retries,
+            # What people said goes to the address of the settings, and to none it points at.
+            http_client=openai.DefaultHttpxClient(follow_redirects=False),
         )
+        weakref.finalize(self, self._client.close)
         self._hasty = self._client.with_options(timeout=endpoint.query_seconds, max_retries=0)
 
     def vectors(self, texts: Sequence[str], *, query: bool) -> Sequence[Row]:
