@@ -145,6 +145,26 @@ def test_one_sentence_may_state_two_facts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "facts"),
+    [
+        (
+            "I live in Bergen and I'm allergic to hazelnuts.",
+            [("Alice lives in Bergen", "bergen"), ("Alice is allergic to hazelnuts", None)],
+        ),
+        (
+            "My name is Ana and I work at Ferrovia",
+            [("Alice works at Ferrovia", "ferrovia"), ("Alice's name is Ana", "ana")],
+        ),
+        ("I moved to Oslo because we had a baby", [("Alice lives in Oslo", "oslo")]),
+    ],
+)
+def test_a_fact_ends_where_the_speaker_goes_on_to_something_else(
+    content: str, facts: list[tuple[str, str | None]]
+) -> None:
+    assert [(each.text, each.value) for each in _typed(content) if each.type == "fact"] == facts
+
+
+@pytest.mark.parametrize(
     ("content", "text", "value"),
     [
         ("I love hiking", "Alice loves hiking", "positive"),

@@ -45,6 +45,8 @@ _THIRD_PERSON = {
 }
 _POSSESSIVES = re.compile(r"\b(?:my|our|me|mine|ours|myself|ourselves)\b|\bus\b", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
+_NEXT_CLAUSE = re.compile(r",?\s+(?:and|but|so|because|while|though|although|since|which)\s+(?:i|we)\b.*", re.IGNORECASE)
+"""Where the speaker begins to say something else: what a pattern caught beyond it belongs to that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,9 @@ def _candidate(finding: _Finding, source: _Source, book: RuleBook) -> Candidate 
 def _fields(finding: _Finding, speaker: str) -> dict[str, str]:
     """What the templates of a rule may name: the groups of its pattern, and words made from them."""
     fields = {
-        name: _SPACES.sub(" ", text).strip(" -–—,;:.&'") for name, text in finding.match.groupdict().items() if text
+        name: _SPACES.sub(" ", _NEXT_CLAUSE.sub("", text)).strip(" -–—,;:.&'")
+        for name, text in finding.match.groupdict().items()
+        if text
     }
     fields["speaker"] = speaker
     if "verb" in fields:
