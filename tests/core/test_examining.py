@@ -62,11 +62,13 @@ DAMAGE = {
 }
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(("statement", "kinds"), DAMAGE.values(), ids=DAMAGE.keys())
 async def test_what_was_changed_is_found(filled: Deps, statement: str, kinds: set[str]) -> None:
     assert kinds <= await broken(filled, statement)
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     "what",
     [name for name, (_, kinds) in DAMAGE.items() if kinds <= {"index", "words", "vectors", "tallies", "work"}],

@@ -21,9 +21,8 @@ from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.memories import Memory, MemoryKind, MemoryStatus
 from memcairn.domain.scopes import Level, Scope, actor_scope
 from memcairn.store import events, memories, orgs
-from memcairn.store.index.sqlite import SqliteIndex
 from memcairn.store.memories import MemoryRow
-from tests.build import NOW, ORG, at, make
+from tests.build import NOW, ORG, at, index_on, make
 
 pytestmark = pytest.mark.anyio
 
@@ -293,7 +292,7 @@ OPERATORS = (
 async def test_no_sign_and_no_operator_is_read_as_a_query_language(
     deps: Deps, principal: Principal, exact_rows: int
 ) -> None:
-    deps = replace(deps, index=SqliteIndex(exact_rows=exact_rows))
+    deps = replace(deps, index=index_on(deps.db, exact_rows=exact_rows))
     await store(deps, make(Memory, memory_id="lisbon", text="Lisbon"), make(Memory, memory_id="other", text="Rain"))
 
     for sign in string.printable:
@@ -306,7 +305,7 @@ async def test_no_sign_and_no_operator_is_read_as_a_query_language(
 
 @pytest.mark.parametrize("exact_rows", [1_000, 0], ids=["ranked whole", "by candidates"])
 async def test_operators_are_words_like_any_other(deps: Deps, principal: Principal, exact_rows: int) -> None:
-    deps = replace(deps, index=SqliteIndex(exact_rows=exact_rows))
+    deps = replace(deps, index=index_on(deps.db, exact_rows=exact_rows))
     await store(
         deps, make(Memory, memory_id="near", text="near miss"), make(Memory, memory_id="other", text="a wide berth")
     )

@@ -75,6 +75,10 @@ OPERATIONS: Mapping[str, Callable[[Pick], Ask]] = {
             "explain": True,
         }
     ),
+    "POST /v1/search/why": lambda pick: Ask(
+        body={"query": "what was said on the pier?", "memory_id": pick("memory"), "actor_id": pick("actor")}
+    ),
+    "GET /v1/export": lambda pick: Ask(query={"deleted": "true", "keys": "true"}),
     "GET /v1/memories": lambda pick: Ask(query={"actor_id": pick("actor"), "q": "pier"}),
     "GET /v1/memories/stats": lambda pick: Ask(query={"actor_id": pick("actor")}),
     "GET /v1/memories/{memory_id}": lambda pick: _at(memory_id=pick("memory")),

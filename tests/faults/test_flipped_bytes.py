@@ -32,6 +32,7 @@ WATCHED = (
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite
 @pytest.mark.anyio
 async def test_a_flipped_byte_in_what_is_shown_is_found(deps: Deps, principal: Principal, tmp_path: Path) -> None:
     await fill(deps, principal)

@@ -25,8 +25,7 @@ from memcairn.providers.fake import FakeEmbedder
 from memcairn.providers.fastembed_embedder import fastembed_embedder
 from memcairn.store import jobs, vectors
 from memcairn.store.database import SqliteDatabase
-from memcairn.store.index.sqlite import SqliteIndex
-from tests.build import ORG
+from tests.build import ORG, index_on
 from tests.core.talk import process, say
 from tests.providers.tiny_models import model_folder
 
@@ -57,7 +56,7 @@ class Neural(FakeEmbedder):
 
 def with_embedder(deps: Deps, embedder: FakeEmbedder) -> Deps:
     """The same server, started again with another embedder."""
-    return replace(deps, embedder=embedder, index=SqliteIndex())
+    return replace(deps, embedder=embedder, index=index_on(deps.db))
 
 
 async def counted(deps: Deps) -> dict[str | None, int]:
@@ -139,7 +138,7 @@ async def test_from_384_to_768_numbers_with_real_models(deps: Deps, principal: P
     words = sorted({word for text in SAID for word in text.lower().replace(".", "").split()})
     narrow = fastembed_embedder(str(model_folder(tmp_path / "n", dimensions=384, words=words)), models=tmp_path)
     wide = fastembed_embedder(str(model_folder(tmp_path / "w", dimensions=768, words=words)), models=tmp_path)
-    first, second = replace(deps, embedder=narrow), replace(deps, embedder=wide, index=SqliteIndex())
+    first, second = replace(deps, embedder=narrow), replace(deps, embedder=wide, index=index_on(deps.db))
     await talked(first, principal)
 
     await reembedding.begin(second)
@@ -247,7 +246,7 @@ async def test_vectors_written_by_a_process_that_was_stopping_are_found_a_minute
 async def test_two_processes_share_the_work(deps: Deps, principal: Principal, database_file: Path) -> None:
     await talked(deps, principal)
     new = with_embedder(deps, Neural(48))
-    other = replace(new, db=SqliteDatabase(database_file), index=SqliteIndex())
+    other = replace(new, db=SqliteDatabase(database_file), index=index_on(deps.db))
     await reembedding.begin(new)
 
     await asyncio.gather(process(new), process(other))

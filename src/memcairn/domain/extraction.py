@@ -45,7 +45,9 @@ _THIRD_PERSON = {
 }
 _POSSESSIVES = re.compile(r"\b(?:my|our|me|mine|ours|myself|ourselves)\b|\bus\b", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
-_NEXT_CLAUSE = re.compile(r",?\s+(?:and|but|so|because|while|though|although|since|which)\s+(?:i|we)\b.*", re.IGNORECASE)
+_NEXT_CLAUSE = re.compile(
+    r",?\s+(?:and|but|so|because|while|though|although|since|which)\s+(?:i|we)\b.*", re.IGNORECASE
+)
 """Where the speaker begins to say something else: what a pattern caught beyond it belongs to that."""
 
 
