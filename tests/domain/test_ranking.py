@@ -384,7 +384,7 @@ def test_any_pool_and_any_query_can_be_ranked(query: RankQuery, rows: list[Row])
 
 def test_a_pool_without_vectors_is_searched_by_words() -> None:
     filled = pool_of([*FILLER, Row("violin", session=8)])
-    bare = Pool(**{**{name: getattr(filled, name) for name in Pool.__slots__}, "vectors": np.zeros((4, 0), np.float32)})
+    bare = replace(filled, vectors=np.zeros((4, 0), np.float32))
 
     assert rank(bare, asking("violin", vector=1), WEIGHTS)[0].row == 3
 
@@ -481,3 +481,27 @@ def test_a_question_of_very_many_words_keeps_the_rarest() -> None:
 
     assert 3 in order(rank(pool, query, only("words")))
     assert rank(pool, query, only("words"), explain=True)[-1].fused > 0
+
+
+def test_a_pool_that_is_searched_again_and_again_gives_the_same_hits() -> None:
+    rows = [*FILLER, Row("my violin lessons start soon", session=8), Row("violin violin", session=9)]
+    kin = [Kin(term_ids(analyse(words)), np.array([0.9, 0.5], np.float32)) for words in ("lessons start", "fine later")]
+    query = replace(asking("violin weather", vector=1), kin=kin)
+    first = rank(pool_of(rows), query, WEIGHTS, explain=True)
+    lasting = pool_of(rows)
+
+    for _ in range(5):
+        assert rank(lasting, query, WEIGHTS, explain=True) == first
+
+
+def test_what_is_derived_from_a_pool_is_made_once_and_only_where_it_is_worth_it() -> None:
+    pool = pool_of(FILLER)
+    made: list[int] = []
+
+    def derive(of: Pool) -> int:
+        made.append(len(of))
+        return len(made)
+
+    assert [pool.later(derive, from_time=3) for _ in range(4)] == [None, None, 1, 1]
+    assert pool.once(derive) == 1
+    assert replace(pool, segments=pool.segments).once(derive) == 2

@@ -261,6 +261,7 @@ def _hydrate(
     then, or faded."""
     hits: list[Hit] = []
     refused: set[str] = set()
+    scope_keys = query.scope_keys
     # The spare rows behind the limit are hardly ever needed: they are read only if they are.
     for rows in (ranked[: query.limit], ranked[query.limit :]):
         live = _live(connection, org_id, pool, rows) if len(hits) < query.limit else {}
@@ -270,7 +271,7 @@ def _hydrate(
             found = live.get(row.row)
             if isinstance(found, Event) and _event_visible(found, query):
                 hits.append(Hit(row.score, row.similarity, None, found, None, row.explanation))
-            elif isinstance(found, Memory) and _visible(found, query, now):
+            elif isinstance(found, Memory) and _visible(found, query, now, scope_keys=scope_keys):
                 hits.append(Hit(row.score, row.similarity, found, None, None, row.explanation))
             else:
                 refused.add(pool.memory_ids[row.row])
@@ -289,8 +290,8 @@ def _live(connection: Connection, org_id: str, pool: Pool, rows: Sequence[Ranked
     return {row: item for row, item in found.items() if item is not None}
 
 
-def _visible(memory: Memory, query: SearchQuery, now: datetime) -> bool:
-    in_scope = EVERYTHING in query.scope_keys or memory.scope.key in query.scope_keys
+def _visible(memory: Memory, query: SearchQuery, now: datetime, *, scope_keys: Sequence[str]) -> bool:
+    in_scope = EVERYTHING in scope_keys or memory.scope.key in scope_keys
     alive = memory.status is MemoryStatus.ACTIVE and memory.strength_at(now) >= DECAYED_BELOW
     return in_scope and alive and _trusted(memory.trust, query)
 

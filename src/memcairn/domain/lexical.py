@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcairn.domain.pool import Pool
+from memcairn.domain.products import weighed
 from memcairn.domain.turns import Floats
 
 TermIds = NDArray[np.uint32]
@@ -20,6 +21,10 @@ SMALL_POOL = 100
 _TABLE_BITS = 16
 _TABLE_MASK = np.uint32((1 << _TABLE_BITS) - 1)
 _LEAST_ROOM = np.float32(1e-3)
+
+_LASTING_FROM = 4
+"""Putting the words of a pool in order takes as long as some twenty looks at all of them: it begins with the second
+search, of two looks each, as pools of candidates live for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,7 @@ class Words:
     def coverage(self) -> Floats:
         """For each row the part of what was asked, weighed by rarity, that stands in it."""
         whole = float(self.rarity.sum()) or 1.0
-        covered: Floats = (self.rarity / np.float32(whole)) @ (self.counts > 0)
-        return covered
+        return weighed(self.rarity / np.float32(whole), self.counts > 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +107,7 @@ def bm25(words: Words, counts: Floats, lengths: Floats, saturation: Saturation) 
     k1, b = saturation.k1, saturation.b
     average = max(float(lengths.mean()), 1.0) if len(lengths) else 1.0
     room = np.maximum(np.float32(k1 * (1.0 - b)) + np.float32(k1 * b / average) * lengths, _LEAST_ROOM)
-    found: Floats = (words.idf / np.float32(words.ideal)) @ (counts / (counts + room))
-    return found
+    return weighed(words.idf / np.float32(words.ideal), counts / (counts + room))
 
 
 def _idf(df: NDArray[np.integer[Any]], total: int) -> Floats:
@@ -124,8 +127,33 @@ def _occurrences(pool: Pool, terms: Sequence[TermIds]) -> Floats:
     return counts
 
 
+@dataclass(frozen=True, slots=True)
+class _Concordance:
+    """Every word of a pool in the order of its number, and the row it stands in."""
+
+    words: TermIds
+    rows: NDArray[np.int32]
+
+
+def _concordance(pool: Pool) -> _Concordance:
+    order = np.argsort(pool.term_ids, kind="stable")
+    rows = np.repeat(np.arange(len(pool), dtype=np.int32), np.diff(pool.offsets))
+    return _Concordance(pool.term_ids[order], rows[order])
+
+
 def _places(pool: Pool, wanted: TermIds) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Where words of `wanted` (sorted) stand in the pool: for each place the first of them that it is, and its row."""
+    concordance = pool.later(_concordance, from_time=_LASTING_FROM)
+    if concordance is None:
+        return _looked_for(pool, wanted)
+    words, at = np.unique(wanted, return_index=True)
+    first = np.searchsorted(concordance.words, words, side="left")
+    counts = np.searchsorted(concordance.words, words, side="right") - first
+    places = np.repeat(first - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+    return np.repeat(at, counts), concordance.rows[places].astype(np.intp)
+
+
+def _looked_for(pool: Pool, wanted: TermIds) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     # A table over the low bits passes over nearly all words of the pool at the cost of one lookup each.
     table = np.zeros(1 << _TABLE_BITS, dtype=np.bool_)
     table[wanted & _TABLE_MASK] = True

@@ -4,11 +4,15 @@ The index builds a pool from the rows a search may see; ranking never touches th
 session, then position, then segment, so neighbours in a conversation are neighbours in the arrays.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import IntFlag
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 
 class Trait(IntFlag):
@@ -61,6 +65,22 @@ class Pool:
     offsets: NDArray[np.int64]
     vectors: NDArray[np.float32]
     """Unit length, one per row; a row of zeros has no vector (yet) and takes part by its words alone."""
+    _derived: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.memory_ids)
+
+    def once(self, derive: Callable[["Pool"], T]) -> T:
+        """What `derive` makes of this pool, kept with it: a pool that is searched again is read once.
+
+        Threads that ask at the same time may each derive it; any of the results is kept.
+        """
+        if derive not in self._derived:
+            self._derived[derive] = derive(self)
+        found: T = self._derived[derive]
+        return found
+
+    def later(self, derive: Callable[["Pool"], T], *, from_time: int) -> T | None:
+        """The same for what pays only in a pool that is asked again and again; None before it is asked so often."""
+        asked = self._derived[derive, "asked"] = self._derived.get((derive, "asked"), 0) + 1
+        return self.once(derive) if asked >= from_time else None

@@ -11,7 +11,7 @@ import numpy as np
 
 from memcairn.domain.lexical import Frequencies, Kin, TermIds, Words, bm25, count_kin, count_words
 from memcairn.domain.pool import Pool, Trait
-from memcairn.domain.products import along_all
+from memcairn.domain.products import along_all, weighed
 from memcairn.domain.query import Shape, Understanding
 from memcairn.domain.turns import Bools, Floats, Ints, Turns, around, turns_of
 from memcairn.domain.weights import Weights
@@ -94,7 +94,7 @@ class Evidence:
 
 def gather(pool: Pool, query: RankQuery, weights: Weights) -> Evidence:
     """Every signal with a weight and something to say; those that rest on the sum of the others come in ranking."""
-    turns = turns_of(pool)
+    turns = pool.once(turns_of)
     words = count_words(pool, query.terms, query.frequencies)
     coverage = words.coverage()
     cosines = along_all(pool.vectors, query.vector) if query.vector is not None and pool.vectors.size else None
@@ -122,18 +122,27 @@ def gather(pool: Pool, query: RankQuery, weights: Weights) -> Evidence:
 def _word_columns(pool: Pool, words: Words, turns: Turns, weights: Weights) -> dict[str, Floats]:
     if not len(words.idf):
         return {}
-    lengths = np.diff(pool.offsets).astype(np.float32)
+    lengths = pool.once(_lengths)
     columns = {}
     if weights["words"]:
         columns["words"] = _to_best(bm25(words, words.counts, lengths, weights.words))
     if weights["words_near"] or weights["words_around"]:
         counts = around(turns.heard(words.counts), turns)
-        sizes = around(turns.summed(lengths), turns)
+        sizes = pool.once(_sizes_around)
         saturations = {"words_near": weights.near, "words_around": weights.around}
         for (signal, saturation), count, size in zip(saturations.items(), counts, sizes, strict=True):
             if weights[signal]:
                 columns[signal] = turns.spread(_to_best(bm25(words, count, size, saturation)))
     return columns
+
+
+def _lengths(pool: Pool) -> Floats:
+    return np.diff(pool.offsets).astype(np.float32)
+
+
+def _sizes_around(pool: Pool) -> tuple[Floats, Floats]:
+    turns = pool.once(turns_of)
+    return around(turns.summed(pool.once(_lengths)), turns)
 
 
 def _kin_columns(pool: Pool, query: RankQuery, words: Words, *, turns: Turns, weights: Weights) -> dict[str, Floats]:
@@ -146,8 +155,8 @@ def _kin_columns(pool: Pool, query: RankQuery, words: Words, *, turns: Turns, we
     near, _ = around(np.minimum(turns.heard(held), _MOST_IN_TURN), turns)
     share = words.rarity / words.rarity.sum(dtype=np.float32)
     columns = {
-        "kin": _to_best(share @ held),
-        "kin_near": turns.spread(_to_best(share @ np.minimum(near, _MOST_AROUND))),
+        "kin": _to_best(weighed(share, held)),
+        "kin_near": turns.spread(_to_best(weighed(share, np.minimum(near, _MOST_AROUND)))),
     }
     return {signal: columns[signal] for signal in wanted if columns[signal].any()}
 
@@ -159,8 +168,7 @@ def _meaning_columns(
     if weights["meaning"]:
         columns["meaning"] = _above_average(_centred(pool, asked, cosines))
     if weights["meaning_whole"] or weights["meaning_near"] or weights["meaning_around"]:
-        ones = np.ones(len(pool), dtype=np.float32)
-        means = (turns.summed(cosines) / np.maximum(turns.summed(ones), 1)).astype(np.float32)
+        means = (turns.summed(cosines) / pool.once(_rows_of_turns)).astype(np.float32)
         if weights["meaning_whole"]:
             columns["meaning_whole"] = turns.spread(_above_average(means))
         sums = zip(("meaning_near", "meaning_around"), around(means, turns), (2.0, 2.5), strict=True)
@@ -173,16 +181,25 @@ def _meaning_columns(
 def _centred(pool: Pool, asked: Floats, cosines: Floats) -> Floats:
     """Cosines after the average direction of the pool is taken away: what all texts here share tells none apart
     (Mu and Viswanath 2018, "All-but-the-top", of which this is the first step)."""
-    sample = pool.vectors[:: 1 + len(pool) // _SAMPLED_ROWS]
-    shared = sample.mean(axis=0) * np.float32(len(pool) / (len(pool) + _FEW_ROWS))
+    shared, along, length = pool.once(_shared_direction)
     direction = asked - shared
-    along = along_all(pool.vectors, shared)
-    size = float(shared @ shared)
-    # |v - m|² = 1 - 2 v·m + m² for unit v; rows without a vector have cosine 0 and stay near 0.
-    length = np.sqrt(np.maximum(1.0 - 2.0 * along + size, 1e-3))
     towards = cosines - along - float(shared @ direction)
     centred: Floats = (towards / (length * max(float(np.sqrt(direction @ direction)), 1e-6))).astype(np.float32)
     return centred
+
+
+def _shared_direction(pool: Pool) -> tuple[Floats, Floats, Floats]:
+    """What the vectors of a pool share; how far each goes along with it; and the length of what is left of each."""
+    sample = pool.vectors[:: 1 + len(pool) // _SAMPLED_ROWS]
+    shared = sample.mean(axis=0) * np.float32(len(pool) / (len(pool) + _FEW_ROWS))
+    along = along_all(pool.vectors, shared)
+    # |v - m|² = 1 - 2 v·m + m² for unit v; rows without a vector have cosine 0 and stay near 0.
+    length = np.sqrt(np.maximum(1.0 - 2.0 * along + float(shared @ shared), 1e-3))
+    return shared, along, length
+
+
+def _rows_of_turns(pool: Pool) -> Floats:
+    return np.maximum(pool.once(turns_of).summed(np.ones(len(pool), dtype=np.float32)), 1)
 
 
 def _to_best(values: Floats) -> Floats:

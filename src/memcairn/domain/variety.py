@@ -3,7 +3,8 @@
 Nothing is dropped but what another hit shows: a row that stands back comes when the others have had their turn.
 """
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -51,6 +52,7 @@ class Shown:
         self._fused = fused
         self._varied = varied
         self._first: dict[object, int] = {}
+        self._words = functools.cache(functools.partial(_words, pool))
 
     def __iter__(self) -> Iterator[int]:
         distinct = self._distinct()
@@ -73,13 +75,13 @@ class Shown:
         keys: list[object] = [("memory", pool.memory_ids[row])]
         if pool.sources[row]:
             keys.append(("source", pool.sources[row]))
-        if words := _words(pool, row):
+        if words := self._words(row):
             keys.append((int(pool.speakers[row]), words))
         return keys
 
     def _spread(self, rows: Iterator[int]) -> Iterator[int]:
         """The first rows apart from one another, then those of them that stood back."""
-        ahead = _Ahead(self._pool)
+        ahead = _Ahead(self._pool, self._words)
         waiting = list(islice(rows, TIED_ROWS))
         margin = NEAR_TIE * abs(float(self._fused[waiting[0]])) if waiting else 0.0
         examined, back = 0, []
@@ -105,8 +107,9 @@ class Shown:
 class _Ahead:
     """The rows shown so far, to compare others with."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, words_of: Callable[[int], frozenset[int]]) -> None:
         self._pool = pool
+        self._words_of = words_of
         self._rows: list[int] = []
         self._words: list[frozenset[int]] = []
         self._vectors = np.zeros((64, pool.vectors.shape[1]), dtype=np.float32)
@@ -116,7 +119,7 @@ class _Ahead:
             self._vectors = np.concatenate([self._vectors, np.zeros_like(self._vectors)])
         self._vectors[len(self._rows)] = self._pool.vectors[row]
         self._rows.append(row)
-        self._words.append(_words(self._pool, row))
+        self._words.append(self._words_of(row))
 
     def likeness(self, rows: Sequence[int]) -> Floats:
         """Of each row the cosine to the nearest one shown, 0..1."""
@@ -127,7 +130,7 @@ class _Ahead:
     def like(self, row: int) -> int | None:
         """The row shown that keeps this one back, or None."""
         cosines = self._vectors[: len(self._rows)] @ self._pool.vectors[row]
-        words = _words(self._pool, row)
+        words = self._words_of(row)
         shares = [_share(words, each) for each in self._words]
         alike = [at for at, share in enumerate(shares) if share >= ALIKE_WORDS or cosines[at] >= ALIKE_MEANING]
         if len(alike) >= MOST_ALIKE:
@@ -144,7 +147,10 @@ def _words(pool: Pool, row: int) -> frozenset[int]:
 
 
 def _share(one: frozenset[int], other: frozenset[int]) -> float:
-    fewer, more = sorted((len(one), len(other)))
+    fewer, more = len(one), len(other)
+    if fewer > more:
+        fewer, more = more, fewer
     if fewer < MIN_ALIKE_WORDS or fewer < ALIKE_WORDS * more:
         return 0.0
-    return len(one & other) / len(one | other)
+    both = len(one & other)
+    return both / (fewer + more - both)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 
 from memcairn.domain.candidates import MESSAGE
 from memcairn.domain.ids import new_id
@@ -17,6 +17,10 @@ from memcairn.store.batches import chunks
 from memcairn.store.schema import memories, memory_history, memory_sources
 
 _LIVE = memories.c.deleted_at.is_(None)
+# Put together once: every search asks it.
+_BY_IDS = select(memories).where(
+    memories.c.org_id == bindparam("org_id"), memories.c.memory_id.in_(bindparam("memory_ids", expanding=True)), _LIVE
+)
 _HIDDEN = {"scope_key", "level", "actor_id", "role_id", "team_id", "slot_key", "digest", "value", "deleted_at"}
 
 
@@ -147,9 +151,7 @@ def by_ids(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> li
     """The live memories among `memory_ids`, in the order asked for, with their live sources."""
     found: dict[str, Memory] = {}
     for chunk in chunks(memory_ids):
-        rows = connection.execute(
-            select(memories).where(memories.c.org_id == org_id, memories.c.memory_id.in_(chunk), _LIVE)
-        ).all()
+        rows = connection.execute(_BY_IDS, {"org_id": org_id, "memory_ids": chunk}).all()
         found |= {memory.memory_id: memory for memory in _memories(connection, org_id, rows)}
     return [found[memory_id] for memory_id in memory_ids if memory_id in found]
 
@@ -267,15 +269,24 @@ def reinforce(
 ) -> None:
     """Set the strength of recalled memories and count the recalls."""
     before = tallies.of_rows(connection, org_id, memory_ids=list(strengths))
-    for memory_id, strength in strengths.items():
-        statement = update(memories).where(memories.c.org_id == org_id, memories.c.memory_id == memory_id, _LIVE)
-        connection.execute(
-            statement.values(
-                strength=strength,
-                recall_count=memories.c.recall_count + recalls[memory_id],
-                last_recalled_at=now,
-            )
-        )
+    if not strengths:
+        return
+    statement = update(memories).where(
+        memories.c.org_id == org_id, memories.c.memory_id == bindparam("recalled_id"), _LIVE
+    )
+    recalled = statement.values(
+        strength=bindparam("recalled_to"),
+        recall_count=memories.c.recall_count + bindparam("recalls"),
+        last_recalled_at=now,
+    )
+    # One statement for all: every search recalls ten memories, and most of the work was putting statements together.
+    connection.execute(
+        recalled,
+        [
+            {"recalled_id": memory_id, "recalled_to": strength, "recalls": recalls[memory_id]}
+            for memory_id, strength in strengths.items()
+        ],
+    )
     after = [each.changed({"strength": strengths[memory_id]}) for memory_id, each in before.items()]
     tallies.record(connection, org_id, gone=before.values(), come=after)
 

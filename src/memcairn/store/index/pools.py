@@ -93,9 +93,10 @@ class PoolCache:
 
 
 def pool_bytes(pool: Pool) -> int:
-    """Memory held by a pool: its arrays, and about 140 bytes a row for ids and codes."""
+    """Memory held by a pool: its arrays, about 140 bytes a row for ids and codes, and what ranking derives from it,
+    some 80 bytes a row and 8 a word."""
     arrays = (pool.vectors, pool.term_ids, pool.offsets, pool.positions, pool.occurred_at)
-    return sum(array.nbytes for array in arrays) + 140 * len(pool)
+    return sum(array.nbytes for array in arrays) + 220 * len(pool) + 8 * len(pool.term_ids)
 
 
 def pool_of(rows: Sequence[RowFeatures | Row[*tuple[Any, ...]]], *, model: str, dimensions: int) -> Pool:

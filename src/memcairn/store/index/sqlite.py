@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import partial
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, text, update
 
 from memcairn.domain.scopes import EVERYTHING
 from memcairn.store import counters, orgs
@@ -43,6 +43,13 @@ _ADD_WORDS = text("INSERT INTO memory_words (rowid, scope, words) VALUES (:row_n
 _MERGE_WORDS = text("INSERT INTO memory_words (memory_words, rank) VALUES ('merge', :pages)")
 _CHANGES_SO_FAR = text("SELECT total_changes()")
 _REMOVE_WORDS = text("DELETE FROM memory_words WHERE rowid = :row_number")
+_STATES = select(
+    index_scopes.c.scope_key, index_scopes.c.last_row, index_scopes.c.resets, index_scopes.c.row_count
+).where(
+    index_scopes.c.org_id == bindparam("org_id"),
+    index_scopes.c.scope_key.in_(bindparam("scope_keys", expanding=True)),
+)
+"""Put together once: every search asks it."""
 
 
 class SqliteIndex:
@@ -235,10 +242,8 @@ def _columns(org_id: str, row_number: int, entry: IndexEntry, model: str) -> dic
 
 def _scope_states(connection: Connection, org_id: str, scope_keys: Iterable[str]) -> dict[str, tuple[int, int, int]]:
     """Last row, resets and row count of each scope that has ever held a row."""
-    statement = select(
-        index_scopes.c.scope_key, index_scopes.c.last_row, index_scopes.c.resets, index_scopes.c.row_count
-    ).where(index_scopes.c.org_id == org_id, index_scopes.c.scope_key.in_(list(scope_keys)))
-    return {row.scope_key: (row.last_row, row.resets, row.row_count) for row in connection.execute(statement)}
+    found = connection.execute(_STATES, {"org_id": org_id, "scope_keys": list(scope_keys)})
+    return {row.scope_key: (row.last_row, row.resets, row.row_count) for row in found}
 
 
 def _count_added(connection: Connection, org_id: str, added: Mapping[str, int], *, last_row: int) -> None:
