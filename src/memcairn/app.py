@@ -151,6 +151,8 @@ def make_app(services: Services, worker: Worker | None, settings: Settings) -> F
         version=__version__,
         description="A memory server for AI agents and chat applications.",
         redirect_slashes=False,
+        # Asking anew with each request whether somebody wants them costs as much as finding the route.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.services = services
     for door in _NATIVE_DOORS:

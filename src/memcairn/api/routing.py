@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from memcairn.api import paths, strict_json
+from memcairn.api.direct import Signature
 
 LARGE_BYTES = 256 * 2**10
 """Bodies above this are parsed on a thread: the worst 8 MiB take a second, which other requests should not wait for."""
@@ -41,9 +42,14 @@ class StrictRoute(APIRoute):
     async def before_body(self, request: Request) -> None:
         """Runs before any of the body is read: the place to refuse whoever may not send one. Does nothing here."""
 
+    def signature(self) -> Signature | None:
+        """How the endpoint can be called directly; None, as here: only by the framework, with all its dependencies."""
+        return None
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         takes_body = self.body_field is not None
+        signature, endpoint = self.signature(), self.endpoint
 
         async def handle_strictly(request: Request) -> Response:
             strict = StrictRequest(request.scope, request.receive)
@@ -53,7 +59,11 @@ class StrictRoute(APIRoute):
                 _check_content_type(strict.headers.get("content-type"))
                 if await strict.body():
                     await strict.json()
-            return await handle(strict)
+            arguments = None if signature is None else await signature.arguments(strict)
+            if arguments is None:
+                return await handle(strict)
+            response: Response = await endpoint(**arguments)
+            return response
 
         return handle_strictly
 

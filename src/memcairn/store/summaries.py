@@ -18,6 +18,7 @@ from memcairn.domain.summaries import Summary
 from memcairn.store import jobs
 from memcairn.store.batches import chunks
 from memcairn.store.index.pools import pack_vector
+from memcairn.store.prepared import Prepared
 from memcairn.store.schema import events, summaries
 from memcairn.store.schema import jobs as job_rows
 
@@ -36,7 +37,7 @@ _SAID_AFTER = (
     )
     .order_by(events.c.position.desc())
 )
-_NEWEST_SAID_AFTER = _SAID_AFTER.limit(bindparam("count", type_=Integer))
+_NEWEST_SAID_AFTER = Prepared(_SAID_AFTER.limit(bindparam("count", type_=Integer)))
 # By the key alone: offered the org and the status too, SQLite would rather look through the org's whole queue.
 _WITH_KEYS = select(job_rows.c.org_id, job_rows.c.serial_key, job_rows.c.task, job_rows.c.status).where(
     job_rows.c.serial_key.in_(bindparam("serial_keys", expanding=True))
@@ -49,6 +50,11 @@ _REACHED = (
         _LIVE,
     )
     .group_by(summaries.c.session_id)
+)
+_REACHED_BY_ONE = Prepared(
+    select(func.max(summaries.c.up_to_position).label("reached")).where(
+        summaries.c.org_id == bindparam("of_org"), summaries.c.session_id == bindparam("of_session"), _LIVE
+    )
 )
 
 
@@ -93,7 +99,7 @@ def said_after(
     bound = {"of_org": org_id, "of_session": session_id, "after": after}
     if limit is None:
         return list(connection.execute(_SAID_AFTER, bound).scalars())[::-1]
-    return list(connection.execute(_NEWEST_SAID_AFTER, bound | {"count": limit}).scalars())[::-1]
+    return [row.event_id for row in _NEWEST_SAID_AFTER.rows(connection, bound | {"count": limit})][::-1]
 
 
 def add(
@@ -157,6 +163,9 @@ def _hide(connection: Connection, org_id: str, session_id: str, *, reaching: int
 
 def _reached(connection: Connection, org_id: str, session_ids: Sequence[str]) -> dict[str, int]:
     """How far the summaries of each session reach; those without any are left out."""
+    if len(session_ids) == 1:
+        reached = _REACHED_BY_ONE.first(connection, {"of_org": org_id, "of_session": session_ids[0]}).reached
+        return {} if reached is None else {session_ids[0]: reached}
     found: dict[str, int] = {}
     for chunk in chunks(session_ids):
         bound = {"of_org": org_id, "session_ids": list(chunk)}

@@ -6,6 +6,7 @@ from dataclasses import replace
 from fastapi import Request, Security
 from fastapi.security import HTTPBearer
 
+from memcairn.api.direct import Signature, signature_of
 from memcairn.api.routing import StrictRoute
 from memcairn.core.admission import authenticated, charge
 from memcairn.core.services import Services
@@ -14,7 +15,7 @@ from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.trust import Channel
 
 bearer = Security(HTTPBearer(auto_error=False, description="An API key: `memcairn keys create` makes one."))
-"""For the OpenAPI document only; `KeyedRoute` does the checking."""
+"""For the OpenAPI document only: `KeyedRoute` does the checking, and need not run it."""
 
 
 def services_of(request: Request) -> Services:
@@ -27,6 +28,10 @@ class KeyedRoute(StrictRoute):
 
     async def before_body(self, request: Request) -> None:
         await admitted(services_of(request), request)
+
+    def signature(self) -> Signature | None:
+        only_documented = all(each.dependency is bearer.dependency for each in self.dependencies)
+        return signature_of(self.endpoint, set(self.param_convertors)) if only_documented else None
 
 
 async def admitted(services: Services, request: Request, *, channel: Channel = Channel.NATIVE) -> Principal:
