@@ -6,6 +6,7 @@ import pytest
 from memcairn.domain.ids import new_id
 from memcairn.store.index.codes import sign_bits
 from memcairn.store.index.ids import joined_ids, packed_ids
+from memcairn.store.index.pools import RowFeatures, merged, pool_of
 from memcairn.store.index.postings import postings_of
 
 ODD = ["", "m1", "0190A0B1-0000-7000-8000-000000000000", "0190a0b1000070008000000000000000", "x" * 36, "é" * 36]
@@ -63,3 +64,24 @@ def test_signs_differ_where_they_differ(dimensions: int) -> None:
     bits = sign_bits(np.stack([one, other]))
 
     assert np.bitwise_count(bits[:, 0] ^ bits[:, 1]).sum() == np.count_nonzero((one > 0) != (other > 0))
+
+
+def test_a_pool_is_the_same_whatever_order_its_rows_were_read_in() -> None:
+    names = ["b", None, "a", "b", None, "b"]
+    rows = [_row(f"m{number}", session, number % 2) for number, session in enumerate(names)]
+    backwards = rows[::-1]
+
+    pools = [
+        pool_of(rows, model="", dimensions=2),
+        pool_of(backwards, model="", dimensions=2),
+        merged([pool_of(backwards[:3], model="", dimensions=2), pool_of(rows[:3], model="", dimensions=2)]),
+    ]
+
+    assert [pool.memory_ids for pool in pools] == [["m4", "m1", "m2", "m0", "m3", "m5"]] * 3
+    assert [(pool.session_ids, pool.sessions.tolist()) for pool in pools] == [(["a", "b"], [-1, -1, 0, 1, 1, 1])] * 3
+
+
+def _row(memory_id: str, session_id: str | None, position: int) -> RowFeatures:
+    fields = {"source": memory_id, "speaker": None, "kind": "episodic", "type": "message", "traits": 0}
+    packed = {"occurred_at": 0, "terms": b"", "vector": None, "model": None}
+    return RowFeatures(memory_id, 0, session_id=session_id, position=position, **fields, **packed)  # type: ignore[arg-type]  # mixed values

@@ -96,6 +96,7 @@ def nearest(
         documents.c.model.is_(None) if model is None else documents.c.model == model,
         *_fulfils(connection, where),
     )
+    statement = statement.order_by(documents.c.document_uuid)  # so that ties fall the same way on every database
     best: list[Near] = []
     width = len(query) * _BYTES_PER_NUMBER
     result = connection.execute(statement.execution_options(yield_per=SCAN_ROWS))

@@ -58,7 +58,7 @@ def message_vectors(
         if row.model == model
         for event_id in resting_on[row.memory_id]
     ]
-    rows.sort(key=lambda each: each[:2])
+    rows.sort(key=lambda each: (each[0], each[3].memory_id, each[1]))
     return Vectors(
         [event_id for _, _, event_id, _ in rows],
         vectors_of([row for *_, row in rows], model=model, dimensions=dimensions),
@@ -66,14 +66,14 @@ def message_vectors(
 
 
 def message_texts(connection: Connection, org_id: str, ids: Sequence[str]) -> dict[str, str]:
-    """What each of these messages says."""
+    """What each of these messages says, in the order asked for."""
     found: dict[str, str] = {}
     for chunk in chunks(ids):
         statement = select(events.c.event_id, events.c.content).where(
             events.c.org_id == org_id, events.c.event_id.in_(chunk)
         )
         found |= {row.event_id: row.content for row in connection.execute(statement)}
-    return found
+    return {event_id: found[event_id] for event_id in ids if event_id in found}
 
 
 def summary_ids(

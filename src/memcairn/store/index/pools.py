@@ -100,7 +100,7 @@ def pool_bytes(pool: Pool) -> int:
 
 
 def pool_of(rows: Sequence[RowFeatures | Row[*tuple[Any, ...]]], *, model: str, dimensions: int) -> Pool:
-    """A pool of index rows, ordered by session, position and segment.
+    """A pool of index rows, in the one order that such rows have (`ordered`), however they were read.
 
     A vector made by another model, or of another width, counts as missing: it is never compared.
     """
@@ -190,8 +190,12 @@ def merged(pools: Sequence[Pool]) -> Pool:
 
 
 def ordered(pool: Pool) -> Pool:
-    """The same rows by session, position and segment."""
+    """The same rows by session, position and segment, those alike in all three by id.
+
+    Sums are then the same to the last bit, and ties fall the same way, whatever database the rows came from.
+    """
     order = np.lexsort((pool.segments, pool.positions, pool.sessions))
+    _order_ties_by_id(pool, order)
     if np.array_equal(order, np.arange(len(pool))):
         return pool
     lengths = np.diff(pool.offsets)[order]
@@ -215,17 +219,32 @@ def ordered(pool: Pool) -> Pool:
     )
 
 
+def _order_ties_by_id(pool: Pool, order: NDArray[np.int64]) -> None:
+    """Order places that `order` gives to rows of equal session, position and segment by their ids."""
+    columns = (pool.segments[order], pool.positions[order], pool.sessions[order])
+    same = np.logical_and.reduce([column[1:] == column[:-1] for column in columns])
+    if not same.any():
+        return
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]])))
+    for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        tied = order[first : last + 1].tolist()
+        order[first : last + 1] = sorted(tied, key=lambda row: pool.memory_ids[row])
+
+
 def _codes(names: Iterable[str | None]) -> tuple[NDArray[np.int32], list[str]]:
-    """Each name as an index into the list of distinct ones, in order of appearance; None is -1."""
-    known: dict[str, int] = {}
-    codes = [-1 if name is None else known.setdefault(name, len(known)) for name in names]
-    return np.array(codes, dtype=np.int32), list(known)
+    """Each name as an index into the list of distinct ones, in their own order; None is -1."""
+    given = list(names)
+    known = sorted({name for name in given if name is not None})
+    places: dict[str | None, int] = {name: place for place, name in enumerate(known)}
+    places[None] = -1
+    return np.array([places[name] for name in given], dtype=np.int32), known
 
 
 def _joined_codes(parts: Sequence[tuple[NDArray[np.int32], list[str]]]) -> tuple[NDArray[np.int32], list[str]]:
-    known: dict[str, int] = {}
+    known = sorted({name for _, names in parts for name in names})
+    places = {name: place for place, name in enumerate(known)}
     joined = []
     for codes, names in parts:
-        table = np.array([*(known.setdefault(name, len(known)) for name in names), -1], dtype=np.int32)
+        table = np.array([*(places[name] for name in names), -1], dtype=np.int32)
         joined.append(table[codes])
-    return np.concatenate(joined), list(known)
+    return np.concatenate(joined), known
