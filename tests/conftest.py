@@ -95,7 +95,7 @@ async def postgres_database(_postgres_database: PostgresDatabase, anyio_backend:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test of behaviour runs once on each database; one that looks into the file, or says so, on SQLite alone."""
     about_the_file = not {"database_file", "sqlite_database"}.isdisjoint(metafunc.fixturenames)
-    for name in ("database", "place"):
+    for name in ("database", "data_place"):
         if name not in metafunc.fixturenames:
             continue
         if about_the_file or metafunc.definition.get_closest_marker("sqlite"):
@@ -105,7 +105,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+def data_place(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
     """The settings of a server whose data is in `tmp_path`, or in an emptied Postgres database."""
     if request.param == "sqlite":
         return {"data_dir": tmp_path, "database_url": None}

@@ -15,8 +15,8 @@ NOTES = "/v1/collections/field-notes"
 
 
 @pytest.fixture
-async def client(place: dict[str, Any], anyio_backend: str) -> AsyncIterator[httpx2.AsyncClient]:
-    async with running(Settings(**place)) as server:
+async def client(data_place: dict[str, Any], anyio_backend: str) -> AsyncIterator[httpx2.AsyncClient]:
+    async with running(Settings(**data_place)) as server:
         headers = {"Authorization": f"Bearer {server.first_key}"}
         transport = httpx2.ASGITransport(app=server.app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://memcairn.test", headers=headers) as opened:

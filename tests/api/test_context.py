@@ -17,8 +17,8 @@ ANN = {"actor_id": "ann", "session_id": "s1", "kind": "user_message", "name": "A
 
 
 @pytest.fixture
-async def server(place: dict[str, Any], anyio_backend: str) -> AsyncIterator[Running]:
-    async with running(Settings(**place, summary_window=4)) as started:
+async def server(data_place: dict[str, Any], anyio_backend: str) -> AsyncIterator[Running]:
+    async with running(Settings(**data_place, summary_window=4)) as started:
         yield started
 
 

@@ -18,8 +18,8 @@ SAID = ("Deploys are frozen on Fridays.", "We never deploy on a Friday.", "No de
 
 
 @pytest.fixture
-async def server(place: dict[str, Any], anyio_backend: str) -> AsyncIterator[Running]:
-    async with running(Settings(**place)) as started:
+async def server(data_place: dict[str, Any], anyio_backend: str) -> AsyncIterator[Running]:
+    async with running(Settings(**data_place)) as started:
         yield started
 
 

@@ -17,8 +17,8 @@ ANN = {"actor_id": "ann", "session_id": "s1", "kind": "user_message", "name": "A
 
 
 @pytest.fixture
-async def server(place: dict[str, Any], anyio_backend: str) -> AsyncIterator[Running]:
-    async with running(Settings(**place)) as started:
+async def server(data_place: dict[str, Any], anyio_backend: str) -> AsyncIterator[Running]:
+    async with running(Settings(**data_place)) as started:
         yield started
 
 
@@ -59,8 +59,8 @@ async def test_what_was_said_is_found_with_its_source(client: httpx2.AsyncClient
     assert 0.4 <= best["score"] < 0.99
 
 
-async def test_raw_text_is_found_from_the_commit_on_and_marked_pending(place: dict[str, Any]) -> None:
-    idle = Settings(**place, worker=False)
+async def test_raw_text_is_found_from_the_commit_on_and_marked_pending(data_place: dict[str, Any]) -> None:
+    idle = Settings(**data_place, worker=False)
     async with running(idle) as server, _client(server, server.first_key) as client:
         said = await _say(client, "The heron nests behind the chapel.", wait=False)
 

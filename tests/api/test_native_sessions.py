@@ -18,8 +18,8 @@ HI = {"messages": [{"role": "user", "content": "The heron nests behind the chape
 
 
 @pytest.fixture
-async def server(place: dict[str, Any], anyio_backend: str) -> AsyncIterator[Running]:
-    async with running(Settings(**place)) as started:
+async def server(data_place: dict[str, Any], anyio_backend: str) -> AsyncIterator[Running]:
+    async with running(Settings(**data_place)) as started:
         yield started
 
 
@@ -260,8 +260,8 @@ class TestPurge:
         assert (await client.post("/v1/purge", json={"older_than_seconds": 3600})).json()["counts"] == {}
 
 
-async def test_a_running_server_purges_by_itself(place: dict[str, Any]) -> None:
-    async with running(Settings(**place, purge_interval=0.001)) as server:
+async def test_a_running_server_purges_by_itself(data_place: dict[str, Any]) -> None:
+    async with running(Settings(**data_place, purge_interval=0.001)) as server:
         headers = {"Authorization": f"Bearer {server.first_key}"}
         transport = httpx2.ASGITransport(app=server.app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://t", headers=headers) as client:

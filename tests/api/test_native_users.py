@@ -17,8 +17,8 @@ PATH = "/v1/users/ann%2F1"
 
 
 @pytest.fixture
-async def server(place: dict[str, Any], anyio_backend: str) -> AsyncIterator[Running]:
-    async with running(Settings(**place)) as started:
+async def server(data_place: dict[str, Any], anyio_backend: str) -> AsyncIterator[Running]:
+    async with running(Settings(**data_place)) as started:
         yield started
 
 
