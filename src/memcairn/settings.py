@@ -112,7 +112,8 @@ class Settings(BaseSettings):
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     """Connections open at once; more are turned away."""
     max_concurrent_requests: Annotated[int, Field(ge=1, le=100_000)] = 256
-    """Requests carried out at once; more are answered 503 with `Retry-After`."""
+    """Requests under way at once; more are answered 503 with `Retry-After`, and while several keys ask, so is a key of
+    which half as many wait already."""
 
     @property
     def postgres_url(self) -> str | None:

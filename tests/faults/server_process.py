@@ -48,6 +48,18 @@ class ServerProcess:
         threading.Thread(target=self._forward, args=(lines,), daemon=True).start()
         self.url = json.loads(lines.get(timeout=START_SECONDS))["url"]
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def pause(self) -> None:
+        """Stop it where it stands, until `resume`; it cannot tell, nor do anything about it."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """End it as a power cut ends a process: without a chance to do anything."""
         self._end(signal.SIGKILL)
@@ -56,9 +68,13 @@ class ServerProcess:
         """Ask it to end, and wait; returns its exit code."""
         return self._end(signal.SIGTERM)
 
+    def _signal(self, which: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(which)
+
     def _end(self, how: signal.Signals) -> int:
         assert self._process is not None
-        self._process.send_signal(how)
+        self._signal(how)
         return self._process.wait(timeout=20)
 
     def _forward(self, lines: "queue.Queue[str]") -> None:

@@ -1,4 +1,4 @@
-"""The server is killed while clients write: what was acknowledged is there once, and is processed in the end."""
+"""The server is killed or paused while clients write: what was acknowledged is there once, and processed in the end."""
 
 import random
 import threading
@@ -11,11 +11,12 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.faults.scale import times
 from tests.faults.server_process import KEY, ServerProcess
 
-ROUNDS = 10
+ROUNDS = times(10, 100)
 CLIENTS = 3
-DRAIN_SECONDS = 90.0
+DRAIN_SECONDS = times(90, 600)
 
 
 class Ledger:
@@ -40,35 +41,52 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
 
 
 @pytest.mark.slow
-def test_ten_kills_lose_and_double_nothing_that_was_acknowledged(server: ServerProcess) -> None:
+def test_kills_and_pauses_lose_and_double_nothing_that_was_acknowledged(
+    server: ServerProcess, record_property: Any
+) -> None:
     ledger = Ledger()
     rng = random.Random(20_260_101)
 
     for round_number in range(ROUNDS):
-        _write_until_killed(server, ledger, round_number, after_seconds=rng.uniform(0.1, 0.8))
+        _write_until_killed(server, ledger, round_number, rng=rng)
         server.start()
 
     assert len(ledger.acknowledged) >= ROUNDS
     statuses = _statuses_when_idle(server, ledger.acknowledged + ledger.unknown)
+    stored = list(_all_events(server))
+    figure = {
+        "kills": ROUNDS,
+        "pauses": ROUNDS // 2,
+        "acknowledged": len(ledger.acknowledged),
+        "lost": len(set(ledger.acknowledged) - set(stored)),
+        "doubled": len(stored) - len(set(stored)),
+        "stuck": sum(status == "pending" for status in statuses.values()),
+    }
+    record_property("figure", " | ".join(f"{name}: {value}" for name, value in figure.items()))
     assert {event_id: statuses[event_id] for event_id in ledger.acknowledged} == dict.fromkeys(
         ledger.acknowledged, "completed"
     )
     assert {statuses[event_id] for event_id in ledger.unknown} <= {"completed", "not_found"}
-    stored = _all_events(server)
     assert Counter(stored).most_common(1)[0][1] == 1
     assert set(ledger.acknowledged) <= set(stored) <= {*ledger.acknowledged, *ledger.unknown}
     memories = _sources_of_memories(server)
     assert {event_id: memories[event_id] for event_id in stored} == dict.fromkeys(stored, 1)
 
 
-def _write_until_killed(server: ServerProcess, ledger: Ledger, round_number: int, *, after_seconds: float) -> None:
+def _write_until_killed(server: ServerProcess, ledger: Ledger, round_number: int, *, rng: random.Random) -> None:
     clients = [
         threading.Thread(target=_write_events, args=(server.url, ledger, f"round {round_number} client {client}"))
         for client in range(CLIENTS)
     ]
     for client in clients:
         client.start()
-    time.sleep(after_seconds)
+    time.sleep(rng.uniform(0.1, 0.8))
+    if round_number % 2:
+        server.pause()
+        time.sleep(rng.uniform(0.05, 0.3))
+        if rng.random() < 0.5:
+            server.resume()
+            time.sleep(rng.uniform(0.05, 0.3))
     server.kill()
     for client in clients:
         client.join(timeout=30)

@@ -1,7 +1,7 @@
 """How much one request, and all of them together, may take: size, time and number, each with its own answer.
 
 Every layer is a plain ASGI middleware, so it holds for whatever is mounted behind it. `install` puts them in order:
-envelope, crashes, admission, body; the outer ones see the answers of the inner ones.
+envelope, crashes, admission, turns, body; the outer ones see the answers of the inner ones.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from memcairn.api import health, problems
 from memcairn.api.envelope import Envelope
+from memcairn.api.turns import Turns
 from memcairn.observability.metrics import Metrics
 
 _LINGER_SECONDS = 1.0
@@ -38,6 +39,7 @@ def install(app: FastAPI, metrics: Metrics, limits: Limits | None = None) -> Non
     """Wraps `app` in every layer of this package: request ids, access log, crashes, admission and body limits."""
     limits = limits or Limits()
     app.add_middleware(BodyLimit, limits=limits, metrics=metrics)
+    app.add_middleware(Turns, metrics=metrics, longest_line=max(1, limits.concurrent_requests // 2))
     app.add_middleware(Admission, limits=limits, metrics=metrics)
     app.add_middleware(problems.Crashes)
     app.add_middleware(Envelope, metrics=metrics)
