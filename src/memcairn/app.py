@@ -51,6 +51,7 @@ from memcairn.core import reembedding
 from memcairn.core.deps import Deps
 from memcairn.core.keys import ensure_default_org, ensure_first_key
 from memcairn.core.limits import RateLimits
+from memcairn.core.planning import keep_statistics
 from memcairn.core.services import Services, write_hints
 from memcairn.domain.clock import Retention
 from memcairn.domain.errors import Unavailable
@@ -207,8 +208,9 @@ async def _keep_up(services: Services) -> None:
         await asyncio.sleep(HINTS_EVERY_SECONDS)
         try:
             await write_hints(services)
+            await keep_statistics(services.deps.db)
         except (Unavailable, SQLAlchemyError) as error:
-            log.error("what was counted could not be written; it is kept and tried again", exc_info=error)
+            log.error("upkeep could not be done; what was counted is kept, and it is tried again", exc_info=error)
 
 
 async def _purge_at_times(deps: Deps, settings: Settings) -> None:

@@ -1,15 +1,18 @@
 """Postgres under concurrent writers, with connections that break and servers that lack something."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from psycopg import OperationalError
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, text
 from sqlalchemy.exc import IntegrityError
 
 from memcairn.domain.errors import Invalid, Unavailable
+from memcairn.store import bulk
 from memcairn.store.postgres import PostgresDatabase, postgres_url
 from tests.postgres import PostgresServer
 
@@ -186,7 +189,69 @@ class TestTooMuch:
         assert carried_out == [2]
 
 
+class TestCallersThatLeave:
+    async def test_the_pool_is_whole_again_afterwards(self, notes_url: str) -> None:
+        database = PostgresDatabase(notes_url, connections=4, queue_timeout_seconds=5)
+        sleep = text("SELECT pg_sleep(0.2)")
+        verbs = [database.read, database.write] * 20  # most of them wait for a connection
+        callers = [asyncio.create_task(verb(lambda connection: connection.execute(sleep).all())) for verb in verbs]
+        await asyncio.sleep(0.1)
+
+        for caller in callers:
+            caller.cancel()
+        await asyncio.gather(*callers, return_exceptions=True)
+
+        # As many as there are connections: they meet only if each gets one.
+        meeting = threading.Barrier(4, timeout=5)
+        verbs = [database.read, database.write] * 2
+        await asyncio.gather(*(verb(lambda _connection: meeting.wait()) for verb in verbs))
+        await database.close()
+
+    async def test_what_had_begun_is_carried_out_and_what_waited_is_not(
+        self, notes: PostgresDatabase, notes_url: str
+    ) -> None:
+        begun, go_on = threading.Semaphore(0), threading.Event()
+
+        def hold(connection: Connection, number: int) -> None:
+            begun.release()
+            go_on.wait(5)
+            add(connection, number)
+
+        holders = [asyncio.create_task(notes.write(hold, n)) for n in (1, 2)]
+        for _ in holders:
+            await asyncio.to_thread(begun.acquire, timeout=5)
+        waiting = asyncio.create_task(notes.write(add, 3))
+        await asyncio.sleep(0.05)
+
+        for caller in (*holders, waiting):
+            caller.cancel()
+        await asyncio.gather(*holders, waiting, return_exceptions=True)
+        go_on.set()
+
+        await notes.close()  # which waits for what has begun
+        again = PostgresDatabase(notes_url, connections=2)
+        assert await again.read(numbers) == [1, 2]
+        await again.close()
+
+
 class TestBrokenConnections:
+    async def test_one_that_breaks_before_many_rows_is_replaced(self, notes: PostgresDatabase) -> None:
+        table = Table("notes", MetaData(), Column("n", Integer), Column("words", Text))
+        tries: list[int] = []
+
+        def fill(connection: Connection) -> None:
+            tries.append(1)
+            if len(tries) == 1:
+                driver: Any = connection.connection.driver_connection
+                with contextlib.suppress(OperationalError):
+                    driver.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+            bulk.add(connection, table, [{"n": n, "words": "a"} for n in range(50)])
+
+        await notes.write(fill)
+
+        assert await notes.read(numbers) == list(range(50))
+        assert len(tries) == 2
+
     async def test_a_read_is_repeated_on_another_one(self, notes: PostgresDatabase) -> None:
         tries: list[int] = []
 

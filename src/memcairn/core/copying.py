@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table, inspect
 from sqlalchemy.exc import DataError
 
 from memcairn.core.deps import Deps
+from memcairn.core.planning import keep_statistics
 from memcairn.core.reindexing import MEMORIES_AT_ONCE, due, put_all
 from memcairn.domain.errors import Conflict, Invalid
 from memcairn.store import copy_progress, orgs, rows
@@ -130,6 +131,7 @@ async def _copy_table(source: Database, target: Database, table: Table, on_progr
         after = rows.key_of(table, found[-1])
         done += len(found)
         await target.write(_add, table, found, done)
+        await keep_statistics(target)
         on_progress(table.name, done, total)
 
 
@@ -165,6 +167,7 @@ async def _index_org(source: Database, target: Deps, org_id: str, on_progress: O
         wanted = await target.db.read(due, org_id, ids)
         indexed += await put_all(target, org_id, wanted, vectors)
         await target.db.write(copy_progress.note, part, after, copied=done)
+        await keep_statistics(target.db)
         on_progress(part, done, total)
     return indexed
 

@@ -17,6 +17,7 @@ from memcairn.core import export_file
 from memcairn.core.deps import Deps
 from memcairn.core.export_file import IMPORTING, VECTORS, Header, Reader, Vector
 from memcairn.core.keys import check_org_id
+from memcairn.core.planning import keep_statistics
 from memcairn.core.reindexing import MEMORIES_AT_ONCE, PAUSE_SECONDS, due, put_all, put_missing
 from memcairn.domain.errors import Conflict, Invalid
 from memcairn.domain.ids import new_id
@@ -95,6 +96,7 @@ class _Load:
             if name == "jobs":
                 await self.finish_index()
             self.keys_left_out += await self._deps.db.write(self._add, metadata.tables[name], batch)
+        await keep_statistics(self._deps.db)
         self._done += len(batch)
         self._on_progress(self._done, self._total)
         await asyncio.sleep(PAUSE_SECONDS)

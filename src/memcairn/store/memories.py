@@ -12,7 +12,7 @@ from memcairn.domain.ids import new_id
 from memcairn.domain.memories import Entity, Memory, MemoryKind, MemoryStatus
 from memcairn.domain.scopes import Level, Scope
 from memcairn.domain.trust import Trust
-from memcairn.store import provenance, tallies
+from memcairn.store import bulk, provenance, tallies
 from memcairn.store.batches import chunks
 from memcairn.store.schema import memories, memory_history, memory_sources
 
@@ -98,14 +98,13 @@ SORTS: Mapping[str, tuple[ColumnElement[Any], bool]] = {
 def add(connection: Connection, rows: Sequence[MemoryRow]) -> None:
     if not rows:
         return
-    connection.execute(insert(memories), [_columns(row) for row in rows])
+    bulk.add(connection, memories, [_columns(row) for row in rows])
     links = [
         {"org_id": row.memory.org_id, "memory_id": row.memory.memory_id, "event_id": event_id, "ordinal": ordinal}
         for row in rows
         for ordinal, event_id in enumerate(row.memory.source_event_ids)
     ]
-    if links:
-        connection.execute(insert(memory_sources), links)
+    bulk.add(connection, memory_sources, links)
     for org_id in dict.fromkeys(row.memory.org_id for row in rows):
         come = [tallies.of_memory(row.memory) for row in rows if row.memory.org_id == org_id]
         tallies.record(connection, org_id, come=come)
@@ -143,8 +142,7 @@ def note_changes(connection: Connection, org_id: str, changes: Iterable[NewChang
         }
         for new in changes
     ]
-    if rows:
-        connection.execute(insert(memory_history), rows)
+    bulk.add(connection, memory_history, rows)
 
 
 def by_ids(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> list[Memory]:

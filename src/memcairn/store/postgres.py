@@ -99,10 +99,16 @@ class PostgresDatabase:
         self._writer_engine.dispose()
 
     async def _answer(self, done: "Future[T]") -> T:
-        """The result, unless no thread has begun with it in time: then it is taken back and never carried out."""
+        """The result, unless no thread has begun with it in time: then it is taken back and never carried out.
+
+        The same when the caller goes away; what has begun by then is carried out to its end.
+        """
         waiting = asyncio.wrap_future(done)
-        # Shielded: a caller that goes away undoes nothing that has begun.
-        finished, _ = await asyncio.wait({waiting}, timeout=self._queue_timeout_seconds)
+        try:
+            finished, _ = await asyncio.wait({waiting}, timeout=self._queue_timeout_seconds)
+        except asyncio.CancelledError:
+            done.cancel()
+            raise
         if not finished and done.cancel():
             raise Unavailable(
                 f"Every database connection was busy for {self._queue_timeout_seconds:g} s. Repeat the request, or "

@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
+from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Table, Update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
+
+from memcairn.store import bulk
 
 Statement = Select[*tuple[Any, ...]] | Insert | Update | Delete
 Values = Mapping[str, Any]
@@ -38,7 +40,10 @@ class Prepared:
             return
         driver = _sqlite(connection)
         if driver is None:
-            connection.execute(self._statement, list(rows))
+            if isinstance(self._statement, Insert) and isinstance(self._statement.table, Table):
+                bulk.add(connection, self._statement.table, rows)
+            else:
+                connection.execute(self._statement, list(rows))
             return
         _begin(connection)
         compiled = self._compile(connection)

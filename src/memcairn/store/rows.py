@@ -27,7 +27,6 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    insert,
     literal,
     or_,
     select,
@@ -35,6 +34,7 @@ from sqlalchemy import (
 )
 
 from memcairn.domain.errors import Invalid
+from memcairn.store import bulk
 from memcairn.store.schema import UtcDateTime, metadata
 
 INDEX_PREFIX = "index_"
@@ -110,8 +110,7 @@ def count(connection: Connection, table: Table, org_id: str | None = None, *, li
 
 
 def add(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
-    if rows:
-        connection.execute(insert(table), [dict(row) for row in rows])
+    bulk.add(connection, table, rows)
 
 
 def remove_org(connection: Connection, table: Table, org_id: str, *, but_for: str | None = None) -> int:
