@@ -20,7 +20,7 @@ from memcairn.store.database import Database
 from memcairn.store.index.analysis import analyse
 from memcairn.store.index.base import Index, IndexEntry
 from memcairn.store.index.postgres import PostgresIndex
-from memcairn.store.index.sqlite import SqliteIndex
+from memcairn.store.index.sqlite import CACHE_BYTES, EXACT_ROWS, SqliteIndex
 from memcairn.store.memories import MemoryRow
 from memcairn.store.postgres import PostgresDatabase
 
@@ -47,9 +47,10 @@ def entry(text: str, **fields: Any) -> IndexEntry:
     return make(IndexEntry, terms=analyse(text), vector=vector if vector.any() else None, **fields)
 
 
-def index_on(database: Database, **options: int) -> Index:
+def index_on(database: Database, *, exact_rows: int = EXACT_ROWS, cache_bytes: int = CACHE_BYTES) -> Index:
     """A fresh index of the kind that belongs to a database."""
-    return PostgresIndex(**options) if isinstance(database, PostgresDatabase) else SqliteIndex(**options)
+    kind = PostgresIndex if isinstance(database, PostgresDatabase) else SqliteIndex
+    return kind(exact_rows=exact_rows, cache_bytes=cache_bytes)
 
 
 ON_BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]

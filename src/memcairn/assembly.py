@@ -22,6 +22,7 @@ from memcairn.provision import make_embedder, make_reranking, make_thesaurus
 from memcairn.settings import Settings
 from memcairn.store.database import Database, SqliteDatabase
 from memcairn.store.index.base import Index
+from memcairn.store.index.copies import Copies, folder_of
 from memcairn.store.index.postgres import PostgresIndex
 from memcairn.store.index.sqlite import SqliteIndex
 from memcairn.store.migrate import migrate
@@ -80,7 +81,7 @@ def open_database(
 async def _opened_index(settings: Settings, db: Database, embedder: Embedder | None) -> Index:
     cache_bytes = settings.cache_mb * 1024 * 1024
     if settings.postgres_url is None:
-        return SqliteIndex(cache_bytes=cache_bytes)
+        return SqliteIndex(cache_bytes=cache_bytes, copies=Copies(folder_of(settings.sqlite_path)))
     index = PostgresIndex(cache_bytes=cache_bytes)
     if embedder is not None:
         await db.write(index.prepare, model=embedder.model, dimensions=embedder.dimensions)

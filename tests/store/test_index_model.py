@@ -46,7 +46,7 @@ class Place:
     empty: Callable[[Connection], None]
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(scope="module")
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     if request.param == "sqlite":
         found = Place(create_engine("sqlite://"), SqliteIndex, _empty_sqlite)

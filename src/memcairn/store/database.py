@@ -6,6 +6,7 @@ cannot hold a connection while a model thinks.
 
 import asyncio
 import contextlib
+import logging
 import os
 import queue
 import sqlite3
@@ -23,11 +24,14 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from memcairn.domain.errors import Unavailable
 from memcairn.store import filters
+from memcairn.store.index import copies
 from memcairn.store.prepared import driver_errors
 from memcairn.store.wiping import empty_log, wipe_some
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 READER_THREADS = 4
 BUSY_TIMEOUT_MILLIS = 10_000
@@ -117,7 +121,18 @@ class SqliteDatabase:
             done = await self._between_transactions(partial(wipe_some, path=self._path, first_page=page))
             page, tries = done.next_page, 0 if done.complete else tries + 1
             await asyncio.sleep(WIPE_PAUSE_SECONDS)
-        return page is None and await self._between_transactions(partial(empty_log, path=self._path))
+        if page is not None or not await self._between_transactions(partial(empty_log, path=self._path)):
+            return False
+        # Not before the log is empty: until then a reader may still see what was removed, and copy it.
+        return await asyncio.to_thread(self._without_copies)
+
+    def _without_copies(self) -> bool:
+        try:
+            copies.remove_all(copies.folder_of(self._path))
+        except OSError:
+            log.warning("copies of the index beside the database could not be removed", exc_info=True)
+            return False
+        return True
 
     async def _between_transactions(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """The result of `fn`, called with the driver's own connection while no transaction is open on it."""

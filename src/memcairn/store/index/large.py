@@ -17,7 +17,7 @@ from memcairn.store.index.blocks import Block, Bools, Slots
 from memcairn.store.index.codes import FAR, sign_bits
 from memcairn.store.index.pools import ordered
 from memcairn.store.index.postings import Held, add_up, document_frequency
-from memcairn.store.index.resident import View
+from memcairn.store.index.views import View
 
 WEIGHED_LEAST = 4_000
 WEIGHED_SHARE = 1 / 100

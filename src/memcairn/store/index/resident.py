@@ -16,6 +16,8 @@ from sqlalchemy import Connection, Row, select
 from memcairn.store.batches import chunks
 from memcairn.store.index import blocks
 from memcairn.store.index.blocks import BLOCK_ROWS, Block, Names
+from memcairn.store.index.copies import Copies, is_far_behind
+from memcairn.store.index.views import State, View
 from memcairn.store.index.wide import POOL_COLUMNS
 from memcairn.store.schema import index_changes, index_rows
 
@@ -25,35 +27,12 @@ ROW_BYTES = 260
 BLOCK_COLUMNS = (*POOL_COLUMNS, index_rows.c.scope_key)
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """How far an org has come: its last row number, and how many changes to earlier rows were noted."""
-
-    last_row: int
-    changes: int
-
-    def covers(self, other: "State") -> bool:
-        return self.last_row >= other.last_row and self.changes >= other.changes
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """All rows of an org as of `state`."""
-
-    state: State
-    blocks: tuple[Block, ...]
-    names: Names
-
-    @property
-    def size_bytes(self) -> int:
-        return sum(block.size_bytes for block in self.blocks)
-
-
 class Residents:
     """Views by org and model, the least recently searched ones giving way. Safe to share between threads."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, copies: Copies | None = None) -> None:
         self._max_bytes = max_bytes
+        self._copies = copies or Copies(None)
         self._views: OrderedDict[tuple[str, str], View] = OrderedDict()
         self._building: dict[tuple[str, str], threading.Lock] = {}
         self._lock = threading.Lock()
@@ -79,19 +58,34 @@ class Residents:
     def view(self, connection: Connection, org_id: str, state: State, *, model: str, dimensions: int) -> View:
         """The rows of an org, at least as new as `state`, which the connection's snapshot shows.
 
-        The first call reads the whole org; other searches of the org wait for it.
+        The first call reads the whole org, from its copy beside the database if there is one; other searches of the
+        org wait for it.
         """
         with self._lock:
             building = self._building.setdefault((org_id, model), threading.Lock())
         with building:
             found = self.kept(org_id, model, state)
             if found is None:
+                reader = _Reader(connection, org_id, model, dimensions)
                 with self._lock:
                     known = self._views.get((org_id, model))
-                reader = _Reader(connection, org_id, model, dimensions)
-                found = reader.brought_up_to(state, known)
+                found = self._read_first(reader, state) if known is None else reader.brought_up_to(state, known)
                 self._keep((org_id, model), found)
             return found
+
+    def _read_first(self, reader: "_Reader", state: State) -> View:
+        """The rows of an org nobody has read yet; a copy of them is written where it saves the next start time."""
+        connection, org_id, model, dimensions = reader.connection, reader.org_id, reader.model, reader.dimensions
+        begun = self._copies.begin(org_id, model)
+        copy = None
+        if begun is not None:
+            copy = self._copies.read(connection, org_id, state, model=model, dimensions=dimensions)
+        found = reader.brought_up_to(state, copy)
+        if begun is not None and (copy is None or is_far_behind(copy, found)):
+            self._copies.write(begun, connection, org_id, found, model=model, dimensions=dimensions)
+        elif begun is not None:
+            self._copies.give_up(begun)
+        return found
 
     def _keep(self, key: tuple[str, str], view: View) -> None:
         with self._lock:

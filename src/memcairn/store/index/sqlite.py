@@ -18,8 +18,10 @@ from memcairn.store.dialect import upsert
 from memcairn.store.index import large, wide
 from memcairn.store.index.analysis import term_ids
 from memcairn.store.index.base import Found, IndexEntry, IndexQuery
+from memcairn.store.index.copies import Copies
 from memcairn.store.index.pools import Cached, PoolCache, Version, merged, pack_vector, pool_of
-from memcairn.store.index.resident import Residents, State
+from memcairn.store.index.resident import Residents
+from memcairn.store.index.views import State
 from memcairn.store.schema import index_changes, index_rows, index_scopes
 
 EXACT_ROWS = 20_000
@@ -53,11 +55,13 @@ _STATES = select(
 
 
 class SqliteIndex:
-    """See `Index`; the pools of recently searched scopes are kept up to `cache_bytes`."""
+    """See `Index`; the pools of recently searched scopes are kept up to `cache_bytes`, large orgs also in `copies`."""
 
-    def __init__(self, *, cache_bytes: int = CACHE_BYTES, exact_rows: int = EXACT_ROWS) -> None:
+    def __init__(
+        self, *, cache_bytes: int = CACHE_BYTES, exact_rows: int = EXACT_ROWS, copies: Copies | None = None
+    ) -> None:
         self._cache = PoolCache(int(cache_bytes * POOLS_SHARE))
-        self._residents = Residents(cache_bytes - int(cache_bytes * POOLS_SHARE))
+        self._residents = Residents(cache_bytes - int(cache_bytes * POOLS_SHARE), copies)
         self._exact_rows = exact_rows
 
     def put(self, connection: Connection, org_id: str, entries: Sequence[IndexEntry], *, model: str) -> None:
