@@ -20,7 +20,7 @@ from memcairn.store.database import Database, SqliteDatabase
 from memcairn.store.index import large as in_memory
 from memcairn.store.index import sqlite, wide
 from memcairn.store.index.analysis import analyse_query, term_ids
-from memcairn.store.index.base import Found, Index, IndexEntry, IndexQuery
+from memcairn.store.index.base import Bounds, Found, Index, IndexEntry, IndexQuery
 from memcairn.store.index.pools import PoolCache
 from memcairn.store.index.postgres import PostgresIndex
 from memcairn.store.index.sqlite import SqliteIndex
@@ -417,6 +417,41 @@ class TestLargeScopes:
             found = await large.db.read(large.index.find, ORG, ANN, asked)
 
             assert found.pool.memory_ids == ["s1-31"]
+
+    @pytest.mark.parametrize(
+        "bounds",
+        [
+            Bounds(kinds=["semantic"]),
+            Bounds(types=["fact", "unheard of"]),
+            Bounds(session_id="s9"),
+            Bounds(exclude_session_id="s1"),
+            Bounds(since=2_000, before=3_000),
+        ],
+        ids=["kinds", "types", "one session", "all but one", "times"],
+    )
+    async def test_candidates_are_taken_within_the_bounds(self, large: Indexed, bounds: Bounds) -> None:
+        said = [replace(one, position=10 * n, occurred_at=1_000) for n, one in enumerate(turns(["lisbon"] * 40))]
+        apart = entry("lisbon", memory_id="apart", session_id="s9", kind="semantic", type="fact", occurred_at=2_000)
+        await large.put(*said[:30], apart, *said[30:])
+
+        found = await large.db.read(large.index.find, ORG, ANN, replace(query("lisbon"), bounds=bounds))
+
+        assert found.pool.memory_ids == ["apart"]
+
+    async def test_what_belongs_to_no_session_is_within_the_bounds_of_any(self, large: Indexed) -> None:
+        await large.put(entry("lisbon", memory_id="free", session_id=None), *turns(["lisbon"]))
+
+        for bounds in (Bounds(session_id="s2"), Bounds(exclude_session_id="s1")):
+            found = await large.db.read(large.index.find, ORG, ANN, replace(query("lisbon"), bounds=bounds))
+
+            assert found.pool.memory_ids == ["free"]
+
+    async def test_no_kind_at_all_leaves_nothing(self, large: Indexed) -> None:
+        await large.put(*turns(["lisbon"]))
+
+        found = await large.db.read(large.index.find, ORG, ANN, replace(query("lisbon"), bounds=Bounds(kinds=[])))
+
+        assert found.pool.memory_ids == []
 
     async def test_frequencies_count_the_whole_scope(self, large: Indexed) -> None:
         await large.put(*turns(["lisbon"] * 20 + ["porto"] * 7 + ["lisbon porto"]))

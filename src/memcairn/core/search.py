@@ -1,6 +1,7 @@
 """Finding the right few lines: candidates from the index, one ranking, and a last check of who may see them."""
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ from memcairn.domain.trust import Trust
 from memcairn.domain.usage import Dimension
 from memcairn.store import events, filtered_memories, memories
 from memcairn.store.index.analysis import QueryTerm, analyse_query, term_ids
-from memcairn.store.index.base import Found, IndexQuery
+from memcairn.store.index.base import Bounds, Found, IndexQuery
 from memcairn.store.index.pools import merged
 
 SPARE_HITS = 10
@@ -160,7 +161,10 @@ def _candidates(
     if where is not None:
         allowed = filtered_memories.ids(connection, org_id, query.scope_keys, where)
     found = deps.index.find(
-        connection, org_id, query.scope_keys, replace(index_query, allowed=allowed, traits=required(query.min_trust))
+        connection,
+        org_id,
+        query.scope_keys,
+        replace(index_query, allowed=allowed, traits=required(query.min_trust), bounds=_bounds(query)),
     )
     pending = None
     if query.include_pending:
@@ -168,6 +172,19 @@ def _candidates(
             connection, org_id, query.actor_id, index_query.terms, dimensions=deps.embedder.dimensions, metadata=where
         )
     return Candidates(index_query, found, pending, allowed)
+
+
+def _bounds(query: SearchQuery) -> Bounds:
+    """What `mask_of` asks of rows, for an index that takes candidates: chosen without it, too few might be left."""
+    since, before = query.occurred_after, query.occurred_before
+    return Bounds(
+        kinds=query.kinds,
+        types=query.types,
+        session_id=query.session_id,
+        exclude_session_id=query.exclude_session_id,
+        since=None if since is None else math.ceil(since.timestamp()),
+        before=None if before is None else math.ceil(before.timestamp()),
+    )
 
 
 def _rank(deps: Deps, query: SearchQuery, candidates: Candidates) -> tuple[list[Ranked], Pool]:

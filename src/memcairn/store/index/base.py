@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,11 +78,49 @@ class Index(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """What rows must be like; None where anything will do. Rows outside any session pass what is asked of sessions.
+
+    `since` and `before` are whole Unix seconds: from the one on, up to and without the other.
+    """
+
+    kinds: Sequence[str] | None = None
+    types: Sequence[str] | None = None
+    session_id: str | None = None
+    exclude_session_id: str | None = None
+    since: int | None = None
+    before: int | None = None
+
+    def condition(self) -> tuple[str, dict[str, Any]]:
+        """The same about the columns of `index_rows`, as it is put to both databases, and what it binds."""
+        parts: list[str] = []
+        bound: dict[str, Any] = {}
+        for column, names in (("kind", self.kinds), ("type", self.types)):
+            if names is not None:
+                given = {f"{column}_{at}": name for at, name in enumerate(names)}
+                parts.append(
+                    f"{column} IN ({', '.join(f'CAST(:{each} AS text)' for each in given)})" if given else "1 = 0"
+                )
+                bound |= given
+        if self.session_id is not None:
+            parts.append("(session_id IS NULL OR session_id = CAST(:only_session AS text))")
+            bound["only_session"] = self.session_id
+        if self.exclude_session_id is not None:
+            parts.append("(session_id IS NULL OR session_id <> CAST(:not_session AS text))")
+            bound["not_session"] = self.exclude_session_id
+        for name, moment, sign in (("since", self.since, ">="), ("before", self.before, "<")):
+            if moment is not None:
+                parts.append(f"occurred_at {sign} CAST(:{name} AS bigint)")
+                bound[name] = moment
+        return " AND ".join(parts), bound
+
+
+@dataclass(frozen=True, slots=True)
 class IndexQuery:
     """What candidates are chosen by: the terms asked for, and the query vectors of `model`.
 
     `allowed` are the memories that a filter has left, `traits` is (bits to look at, what they must read); an index that
-    takes candidates takes them among the rows that fulfil both.
+    takes candidates takes them among the rows that fulfil both and lie within `bounds`.
     """
 
     terms: Sequence[QueryTerm]
@@ -91,3 +129,4 @@ class IndexQuery:
     dimensions: int
     allowed: Set[str] | None = None
     traits: tuple[int, int] | None = None
+    bounds: Bounds = Bounds()

@@ -12,7 +12,7 @@ from memcairn.domain.pool import Pool
 from memcairn.domain.scopes import EVERYTHING
 from memcairn.store.index import wide
 from memcairn.store.index.analysis import QueryTerm, term_ids
-from memcairn.store.index.base import IndexQuery
+from memcairn.store.index.base import Bounds, IndexQuery
 from memcairn.store.index.blocks import Block, Bools, Slots
 from memcairn.store.index.codes import FAR, sign_bits
 from memcairn.store.index.pools import ordered
@@ -51,6 +51,7 @@ def pick(view: View, scope_keys: Sequence[str], query: IndexQuery, among: Set[in
     wanted = visible if among is None else _only(view, visible, among)
     if query.traits is not None:
         wanted = _reading(view, wanted, *query.traits)
+    wanted = _within(view, wanted, query.bounds)
     held = {term: _held(view, term) for term in query.terms}
     counts = {term: document_frequency(zip(found, visible, strict=True)) for term, found in held.items()}
     rows = sum(
@@ -149,6 +150,38 @@ def _reading(view: View, masks: Masks, looked_at: int, reading: int) -> list[Boo
         chosen = block.traits & looked_at == reading
         found.append(chosen if mask is None else chosen & mask)
     return found
+
+
+def _within(view: View, masks: list[Bools | None], bounds: Bounds) -> list[Bools | None]:
+    """Only rows within the bounds."""
+    if bounds == Bounds():
+        return masks
+    kinds, types = (None if names is None else _of(view, names) for names in (bounds.kinds, bounds.types))
+    only, but = (None if each is None else _of(view, [each]) for each in (bounds.session_id, bounds.exclude_session_id))
+    found: list[Bools | None] = []
+    for block, mask in zip(view.blocks, masks, strict=True):
+        chosen = np.ones(len(block), dtype=np.bool_) if mask is None else mask.copy()
+        if kinds is not None:
+            chosen &= kinds[block.kinds]
+        if types is not None:
+            chosen &= types[block.types]
+        if only is not None:
+            chosen &= only[block.sessions] | (block.sessions < 0)
+        if but is not None:
+            chosen &= ~but[block.sessions]
+        if bounds.since is not None:
+            chosen &= block.occurred_at >= bounds.since
+        if bounds.before is not None:
+            chosen &= block.occurred_at < bounds.before
+        found.append(chosen)
+    return found
+
+
+def _of(view: View, names: Sequence[str]) -> Bools:
+    """Which codes stand for one of these names; the last place, where code -1 looks, is for none."""
+    known = np.zeros(len(view.names.strings) + 1, dtype=np.bool_)
+    known[view.names.known_codes(names)] = True
+    return known
 
 
 def _held(view: View, term: QueryTerm) -> list[Held | None]:

@@ -233,7 +233,8 @@ def _allowed(scope_keys: Sequence[str], query: IndexQuery) -> tuple[str, dict[st
     if query.traits is not None:
         where += " AND traits & :looked_at = :reading"
         bound |= {"looked_at": query.traits[0], "reading": query.traits[1]}
-    return where, bound
+    condition, of_bounds = query.bounds.condition()
+    return f"{where} AND {condition}" if condition else where, bound | of_bounds
 
 
 def _weighing(terms: int, where: str) -> TextClause:

@@ -49,6 +49,7 @@ _WITH_TRAITS = (
     "AND (SELECT traits & :looked_at FROM index_rows WHERE org_id = :org_id AND row_number = memory_words.rowid) "
     "= :reading "
 )
+_WITHIN = "AND (SELECT {condition} FROM index_rows WHERE org_id = :org_id AND row_number = memory_words.rowid) "
 _BEST_FIRST = "ORDER BY bm25(memory_words, 0.0, 1.0) LIMIT :limit"
 _COUNT_BY_WORDS = text(
     "SELECT count(*) FROM memory_words WHERE memory_words MATCH :match AND rowid BETWEEN :low AND :high"
@@ -86,6 +87,10 @@ def best_by_words(
     if query.traits is not None:
         statement += _WITH_TRAITS
         bound |= {"org_id": org_id, "looked_at": query.traits[0], "reading": query.traits[1]}
+    condition, of_bounds = query.bounds.condition()
+    if condition:
+        statement += _WITHIN.format(condition=condition)
+        bound |= of_bounds | {"org_id": org_id}
     found = connection.execute(text(statement + _BEST_FIRST), bound | {"limit": CANDIDATES_PER_ARM})
     return list(found.scalars())
 
@@ -142,6 +147,9 @@ def best_by_meaning(
     if query.traits is not None:
         looked_at, reading = query.traits
         statement = statement.where(index_rows.c.traits.bitwise_and(looked_at) == reading)
+    condition, of_bounds = query.bounds.condition()
+    if condition:
+        statement = statement.where(text(condition).bindparams(**of_bounds))
     result = connection.execute(statement.order_by(index_rows.c.row_number).execution_options(yield_per=SCAN_ROWS))
     for seen in result.partitions(SCAN_ROWS):
         rows = seen if among is None else [row for row in seen if row.row_number in among]
