@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import logging
 import signal
@@ -82,6 +83,7 @@ async def _serve(settings: Settings, *, as_json: bool) -> None:
         if settings.postgres_url is None and is_open_to_others(settings.sqlite_path):
             log.warning(OPEN_TO_OTHERS.format(path=settings.sqlite_path))
         async with running(settings) as server:
+            _settle_memory()
             http = _Server(_config(settings, server), lambda: _say_ready(settings, server, sock, as_json=as_json))
             with _on_signal(lambda again: http.stop(at_once=again)):
                 await http.serve(sockets=[sock])
@@ -99,6 +101,12 @@ def _config(settings: Settings, server: Running) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=REQUESTS_STOP_SECONDS,
     )
+
+
+def _settle_memory() -> None:
+    """Leave what was loaded for good out of every later collection: going through it takes a quarter of a second."""
+    gc.collect()
+    gc.freeze()
 
 
 async def _refuse_open_door(settings: Settings) -> None:

@@ -28,7 +28,7 @@ def scope_of(event: Event) -> Scope:
 
 @dataclass(slots=True)
 class Effects:
-    """The writes of one actor's batch. A memory added in the batch may be strengthened or superseded in it, too."""
+    """The writes of one org's batch. A memory added in the batch may be strengthened or superseded in it, too."""
 
     connection: Connection
     deps: Deps

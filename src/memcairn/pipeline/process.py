@@ -84,34 +84,46 @@ def _write(connection: Connection, deps: Deps, held: Sequence[Job], heard: Seque
         # What was deleted or rewritten meanwhile, or processed by a worker whose lease we took over, has no effect.
         unchanged = events.unchanged(connection, org_id, [each.event for each in of_org])
         waiting = [each for each in of_org if each.event.event_id in unchanged]
-        decisions: list[Decision] = []
-        for _actor_id, of_actor in _grouped(waiting, lambda each: each.event.actor_id):
-            decisions += _remember(connection, deps, of_actor, now)
+        decisions = _remember(connection, deps, waiting, now)
         _promote_later(connection, deps, waiting, decisions)
         events.mark(connection, org_id, [each.event.event_id for each in waiting], EventStatus.COMPLETED, now=now)
 
 
 def _remember(connection: Connection, deps: Deps, heard: Sequence[Heard], now: datetime) -> list[Decision]:
-    """Decide and write what one actor's events mean."""
-    org_id, scope = heard[0].event.org_id, effects.scope_of(heard[0].event)
+    """Decide what one org's events mean, each actor's by themselves, and write it with few statements for all."""
+    if not heard:
+        return []
+    org_id = heard[0].event.org_id
+    read_before = memories.ids_by_sources(connection, org_id, [each.event.event_id for each in heard])
+    work = effects.Effects(connection, deps, org_id, now)
+    decided: list[Decision] = []
+    for scope_key, of_scope in _grouped(heard, lambda each: effects.scope_of(each.event).key):
+        decisions = _decide(connection, scope_key, of_scope, read_before=read_before, now=now)
+        prepared = [one for each in of_scope for one in each.prepared]
+        spoken_in = [each.event for each in of_scope for _ in each.candidates]
+        for decision, text, event in zip(decisions, prepared, spoken_in, strict=True):
+            _apply(work, decision, text, event)
+        decided += decisions
+    work.write()
+    return decided
+
+
+def _decide(
+    connection: Connection, scope_key: str, heard: Sequence[Heard], *, read_before: Sequence[str], now: datetime
+) -> list[Decision]:
+    """One decision per candidate of one actor; `read_before` are memories that rest on events of the batch already."""
+    org_id = heard[0].event.org_id
     candidates = [candidate for each in heard for candidate in each.candidates]
     keys = [lookup_keys(candidate) for candidate in candidates]
     known = memories.known(
         connection,
         org_id,
-        scope.key,
+        scope_key,
         digests=list(dict.fromkeys(key.digest for key in keys)),
         slots=list(dict.fromkeys(key.slot_key for key in keys if key.slot_key is not None)),
-        event_ids=list(dict.fromkeys(key.event_id for key in keys)),
+        memory_ids=read_before,
     )
-    decisions = consolidate(candidates, _as_known(connection, org_id, known, keys), now, new_id=new_id)
-    work = effects.Effects(connection, deps, org_id, now)
-    prepared = [one for each in heard for one in each.prepared]
-    spoken_in = [each.event for each in heard for _ in each.candidates]
-    for decision, text, event in zip(decisions, prepared, spoken_in, strict=True):
-        _apply(work, decision, text, event)
-    work.write()
-    return decisions
+    return consolidate(candidates, _as_known(connection, org_id, known, keys), now, new_id=new_id)
 
 
 def _promote_later(connection: Connection, deps: Deps, heard: Sequence[Heard], decisions: Sequence[Decision]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, or_, select, update
 
 from memcairn.domain.candidates import MESSAGE
 from memcairn.domain.ids import new_id
@@ -14,6 +14,7 @@ from memcairn.domain.scopes import Level, Scope
 from memcairn.domain.trust import Trust
 from memcairn.store import bulk, provenance, tallies
 from memcairn.store.batches import chunks
+from memcairn.store.prepared import Prepared
 from memcairn.store.schema import memories, memory_history, memory_sources
 
 _LIVE = memories.c.deleted_at.is_(None)
@@ -21,6 +22,19 @@ _LIVE = memories.c.deleted_at.is_(None)
 _BY_IDS = select(memories).where(
     memories.c.org_id == bindparam("org_id"), memories.c.memory_id.in_(bindparam("memory_ids", expanding=True)), _LIVE
 )
+_NAMES = [column.name for column in memories.c]
+_WITH_ONE = {
+    column.name: Prepared(
+        select(memories).where(
+            memories.c.org_id == bindparam("of_org"),
+            memories.c.scope_key == bindparam("of_scope"),
+            column == bindparam("wanted"),
+            _LIVE,
+        )
+    )
+    for column in (memories.c.digest, memories.c.slot_key, memories.c.memory_id)
+}
+"""For what the worker asks of each actor, most of whom said one thing."""
 _HIDDEN = {"scope_key", "level", "actor_id", "role_id", "team_id", "slot_key", "digest", "value", "deleted_at"}
 
 
@@ -220,19 +234,22 @@ def known(
     *,
     digests: Sequence[str],
     slots: Sequence[str],
-    event_ids: Sequence[str] = (),
+    memory_ids: Sequence[str] = (),
 ) -> list[KnownMemory]:
     """Live memories of a scope, of any status, oldest first.
 
-    Those that say the same (by digest), fill the same slot, or were read from one of these events before.
+    Those that say the same (by digest), fill the same slot, or are among `memory_ids`.
     """
-    read_before = ids_by_sources(connection, org_id, event_ids)
-    rows: dict[str, Row[*tuple[Any, ...]]] = {}
+    rows: dict[str, Any] = {}
     for column, wanted in (
         (memories.c.digest, digests),
         (memories.c.slot_key, slots),
-        (memories.c.memory_id, read_before),
+        (memories.c.memory_id, memory_ids),
     ):
+        if len(wanted) == 1:
+            bound = {"of_org": org_id, "of_scope": scope_key, "wanted": wanted[0]}
+            rows |= {row.memory_id: row for row in _WITH_ONE[column.name].rows(connection, bound)}
+            continue
         for chunk in chunks(wanted):
             statement = select(memories).where(
                 memories.c.org_id == org_id,
@@ -242,7 +259,7 @@ def known(
             )
             rows |= {row.memory_id: row for row in connection.execute(statement)}
     ordered = sorted(rows.values(), key=lambda row: (row.observed_at, row.memory_id))
-    known_memories = _memories(connection, org_id, ordered)
+    known_memories = _memories(connection, org_id, ordered) if ordered else []
     return [KnownMemory(each, row.digest, row.value) for each, row in zip(known_memories, ordered, strict=True)]
 
 
@@ -353,13 +370,13 @@ def _columns(row: MemoryRow) -> dict[str, Any]:
     }
 
 
-def _memories(connection: Connection, org_id: str, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Memory]:
+def _memories(connection: Connection, org_id: str, rows: Sequence[Any]) -> list[Memory]:
     sources = provenance.sources(connection, org_id, [row.memory_id for row in rows])
     return [_memory(row, sources.get(row.memory_id, ())) for row in rows]
 
 
-def _memory(row: Row[*tuple[Any, ...]], sources: Sequence[provenance.Source]) -> Memory:
-    values = dict(row._mapping)
+def _memory(row: Iterable[Any], sources: Sequence[provenance.Source]) -> Memory:
+    values: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
     scope = Scope(Level(values["level"]), values["actor_id"], values["role_id"], values["team_id"])
     values = {name: value for name, value in values.items() if name not in _HIDDEN}
     values["kind"] = MemoryKind(values["kind"])
