@@ -128,6 +128,7 @@ async def _adds(server: "Server", sessions: int, flags: Sequence[str]) -> None:
 async def _bounds(sessions: int) -> None:
     """What adding could reach at most here: HTTP without a store, and a store without HTTP."""
     with _bare_server() as server:
+        await _bare_adds(server.url, 0, 1, sessions)  # answered when it has started
         with server.measuring("HTTP alone, one socket", ADDS_ALONE) as row:
             row.timed = await _bare_adds(server.url, 0, ADDS_ALONE, sessions)
         with server.measuring(f"HTTP alone, {CLIENTS} sockets", ADDS_TOGETHER) as row:

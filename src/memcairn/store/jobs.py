@@ -11,6 +11,7 @@ from sqlalchemy import (
     Row,
     UpdateBase,
     and_,
+    bindparam,
     delete,
     func,
     insert,
@@ -29,6 +30,15 @@ from memcairn.store.schema import jobs
 
 _NEW = ("job_id", "org_id", "task", "serial_key", "payload", "status", "attempts", "max_attempts", "run_at")
 _INSERT = Prepared(insert(jobs), columns=[*_NEW, "fencing_token", "created_at", "updated_at"])
+_FINISH = Prepared(
+    delete(jobs)
+    .where(
+        jobs.c.job_id == bindparam("of_job"),
+        jobs.c.fencing_token == bindparam("token"),
+        jobs.c.status == JobStatus.RUNNING.value,
+    )
+    .returning(jobs.c.job_id)
+)
 
 OTHER_JOBS = 8
 """Jobs of other tasks taken with each claim: summaries and promotions go on, but behind what people want to find."""
@@ -125,7 +135,9 @@ def heartbeat(connection: Connection, held: Sequence[Job], now: datetime) -> Non
 
 def finish(connection: Connection, held: Sequence[Job]) -> None:
     """Remove finished jobs; LeaseLost if one of them is no longer ours, so that the caller's work is rolled back."""
-    _require_each(connection, held, lambda job: delete(jobs).where(_ours(job)))
+    for job in held:
+        if _FINISH.first(connection, {"of_job": job.job_id, "token": job.fencing_token}) is None:
+            raise _lost(job)
 
 
 def give_back(connection: Connection, held: Sequence[Job], now: datetime) -> None:
@@ -233,7 +245,11 @@ def count_by_status(connection: Connection) -> dict[str, int]:
 def _require_each(connection: Connection, held: Sequence[Job], statement: Callable[[Job], UpdateBase]) -> None:
     for job in held:
         if connection.execute(statement(job)).rowcount == 0:
-            raise LeaseLost(f"job {job.job_id} is leased to another worker")
+            raise _lost(job)
+
+
+def _lost(job: Job) -> LeaseLost:
+    return LeaseLost(f"job {job.job_id} is leased to another worker")
 
 
 def _ours(job: Job) -> ColumnElement[bool]:

@@ -7,6 +7,7 @@ deletes or rewrites a message calls `forget_covering`, whoever deletes a session
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,11 @@ _NEWEST_SAID_AFTER = Prepared(_SAID_AFTER.limit(bindparam("count", type_=Integer
 # By the key alone: offered the org and the status too, SQLite would rather look through the org's whole queue.
 _WITH_KEYS = select(job_rows.c.org_id, job_rows.c.serial_key, job_rows.c.task, job_rows.c.status).where(
     job_rows.c.serial_key.in_(bindparam("serial_keys", expanding=True))
+)
+_WITH_KEY = Prepared(
+    select(job_rows.c.org_id, job_rows.c.serial_key, job_rows.c.task, job_rows.c.status).where(
+        job_rows.c.serial_key == bindparam("serial_key")
+    )
 )
 _REACHED = (
     select(summaries.c.session_id, func.max(summaries.c.up_to_position))
@@ -178,10 +184,16 @@ def _waiting(connection: Connection, org_id: str, session_ids: Sequence[str]) ->
     by_key = {job_for(org_id, session_id).serial_key: session_id for session_id in session_ids}
     found: set[str] = set()
     for chunk in chunks(list(by_key)):
-        for row in connection.execute(_WITH_KEYS, {"serial_keys": list(chunk)}):
+        for row in _jobs_with(connection, chunk):
             if (row.org_id, row.task, row.status) == (org_id, Task.SUMMARISE.value, JobStatus.QUEUED.value):
                 found.add(by_key[row.serial_key])
     return found
+
+
+def _jobs_with(connection: Connection, serial_keys: Sequence[str]) -> Iterable[Any]:
+    if len(serial_keys) == 1:
+        return _WITH_KEY.rows(connection, {"serial_key": serial_keys[0]})
+    return connection.execute(_WITH_KEYS, {"serial_keys": list(serial_keys)})
 
 
 def _summary(row: Row[*tuple[object, ...]]) -> Summary:
