@@ -127,13 +127,13 @@ def unread(connection: Connection, org_id: str, *, limit: int) -> list[GroupRow]
 
 
 def under(connection: Connection, org_id: str, scope_key: str) -> list[GroupRow]:
-    """Everything that was read under a scope and states something."""
+    """Everything that was read under a scope and states something, by id: what rises may depend on the order."""
     statement = select(memory_groups.c.memory_id, memory_groups.c.terms).where(
         memory_groups.c.org_id == org_id, memory_groups.c.scope_key == scope_key, func.length(memory_groups.c.terms) > 0
     )
     return [
         GroupRow(scope_key, row.memory_id, np.frombuffer(row.terms, dtype="<u4"))
-        for row in connection.execute(statement)
+        for row in connection.execute(statement.order_by(memory_groups.c.memory_id))
     ]
 
 
@@ -163,7 +163,7 @@ def risen(connection: Connection, org_id: str, scope_key: str) -> list[Risen]:
     )
     return [
         Risen(row.memory_id, row.text, MemoryStatus(row.status), row.deleted_at is not None)
-        for row in connection.execute(statement)
+        for row in connection.execute(statement.order_by(memories.c.memory_id))
     ]
 
 
@@ -323,7 +323,7 @@ def _support(
             select(*columns, memories.c.observed_at)
             .join(memories, same)
             .where(memory_support.c.org_id == org_id, column.in_(chunk))
-            .order_by(memory_support.c.created_at, memory_support.c.supporting_memory_id)
+            .order_by(memory_support.c.created_at, memory_support.c.supporting_memory_id, memory_support.c.memory_id)
         )
         for row in connection.execute(statement):
             found.setdefault(getattr(row, str(column.key)), []).append(SupportRow(**row._mapping))
