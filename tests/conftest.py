@@ -19,7 +19,7 @@ from memcairn.store.database import Database, SqliteDatabase, sqlite_engine
 from memcairn.store.migrate import migrate
 from memcairn.store.postgres import PostgresDatabase
 from tests.build import NOW, ON_BOTH, ORG, index_on
-from tests.postgres import PostgresServer, empty_tables, running_server
+from tests.postgres import DURABLE, PostgresServer, empty_tables, own_server, running_server
 
 pytest_plugins = ("tests.faults.figures",)
 
@@ -69,6 +69,13 @@ async def sqlite_database(database_file: Path, anyio_backend: str) -> AsyncItera
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     with running_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def durable_postgres_server() -> Iterator[PostgresServer]:
+    """One more, whose processes a test may kill: those on the other one notice nothing."""
+    with own_server(DURABLE) as server:
         yield server
 
 

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,9 @@ with warnings.catch_warnings():
 
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 """A test that ends with the machine loses nothing; none of these changes what a transaction sees."""
+
+DURABLE = _FAST | {"synchronous_commit": "on"}
+"""For tests that kill its processes, and not the machine."""
 
 
 class PostgresServer:
@@ -77,18 +80,25 @@ class PostgresServer:
 @contextlib.contextmanager
 def running_server() -> Iterator[PostgresServer]:
     given = os.environ.get("MEMCAIRN_TEST_POSTGRES_URL")
-    if given is not None:
-        server = PostgresServer(given)
-        try:
-            yield server
-        finally:
-            server.close()
+    if given is None:
+        with own_server(_FAST) as started:
+            yield started
         return
+    server = PostgresServer(given)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@contextlib.contextmanager
+def own_server(settings: Mapping[str, str]) -> Iterator[PostgresServer]:
+    """A server on this machine that nobody else has, with these settings."""
     # Not below pytest's folder: the server runs as another user when the tests run as root, and that one is closed.
     folder = Path(tempfile.mkdtemp(prefix="memcairn-postgres-"))
     started = get_server(folder, cleanup_mode="stop")
     try:
-        started.psql("".join(f"ALTER SYSTEM SET {name} = {value};" for name, value in _FAST.items()))
+        started.psql("".join(f"ALTER SYSTEM SET {name} = {value};" for name, value in settings.items()))
         started.psql("SELECT pg_reload_conf();")
         yield PostgresServer(started.get_uri())
     finally:
@@ -101,6 +111,14 @@ def postgres_url(request: pytest.FixtureRequest, kind: str) -> str | None:
     if kind != "postgres":
         return None
     server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.migrated()
+
+
+def durable_postgres_url(request: pytest.FixtureRequest, kind: str) -> str | None:
+    """The same on a server that keeps what it has committed when one of its processes is killed."""
+    if kind != "postgres":
+        return None
+    server: PostgresServer = request.getfixturevalue("durable_postgres_server")
     return server.migrated()
 
 

@@ -1,4 +1,4 @@
-"""A worker that ends or pauses itself at a named step: `python -m tests.faults.doomed_worker DATA_DIR STEP SIGNAL`.
+"""A worker that ends or pauses itself at a named step: `python -m tests.faults.doomed_worker DATABASE_URL STEP SIGNAL`.
 
 Its leases are short, so that what it leaves behind is soon taken over. The step `none` is never reached: a worker with
 it is a healthy one.
@@ -26,7 +26,7 @@ STEPS = ("claimed", "understood", "before the commit", "after the commit")
 
 
 def main() -> None:
-    data_dir, doom, how = sys.argv[1:]
+    database_url, doom, how = sys.argv[1:]
     signal_number = signal.Signals[how]
     signal.alarm(LIFE_SECONDS)
     _replace(jobs, "LEASE", timedelta(seconds=LEASE_SECONDS))
@@ -59,7 +59,7 @@ def main() -> None:
     _replace(process, "_write", write_then)
     handlers: dict[Task, tasks.Handler] = tasks.HANDLERS  # type: ignore[assignment]  # read-only for everybody else
     handlers[Task.PROCESS_EVENTS] = replace(handlers[Task.PROCESS_EVENTS], carry_out=process_events)
-    run_worker(load({"data_dir": data_dir}), as_json=True)
+    run_worker(load({"database_url": database_url}), as_json=True)
 
 
 def _replace(module: ModuleType, name: str, value: object) -> None:

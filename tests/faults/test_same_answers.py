@@ -22,7 +22,7 @@ from tests.build import index_on
 from tests.faults.random_calls import KEY_ID, SECRET, TOKEN, UUID, WORD, Call, RandomCalls
 from tests.faults.scale import times
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.postgres]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(times(240, 5_400))]
 
 CALLS = times(500, 20_000)
 SEED = 20_260_117

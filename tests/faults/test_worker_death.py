@@ -13,9 +13,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.build import ON_BOTH
 from tests.faults.doomed_worker import LEASE_SECONDS, STEPS
-from tests.faults.scale import times
+from tests.faults.scale import NIGHTLY, times
 from tests.faults.server_process import KEY, ServerProcess
+from tests.postgres import durable_postgres_url
 
 ROUNDS = times(1, 10)
 DRAIN_SECONDS = 60.0
@@ -33,17 +35,24 @@ SENTENCES = (
 Derived = set[tuple[Any, ...]]
 
 
+@pytest.fixture(params=ON_BOTH)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    process = ServerProcess(tmp_path / "data", arguments=("--no-worker",))
+def server(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Iterator[ServerProcess]:
+    url = durable_postgres_url(request, kind)
+    process = ServerProcess(tmp_path / "data", postgres_url=url, arguments=("--no-worker",))
     process.start()
     yield process
     process.stop()
 
 
 @pytest.fixture
-def untroubled(tmp_path: Path) -> Iterator[ServerProcess]:
-    process = ServerProcess(tmp_path / "untroubled", arguments=("--no-worker",))
+def untroubled(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Iterator[ServerProcess]:
+    url = durable_postgres_url(request, kind)
+    process = ServerProcess(tmp_path / "untroubled", postgres_url=url, arguments=("--no-worker",))
     process.start()
     yield process
     process.stop()
@@ -51,7 +60,7 @@ def untroubled(tmp_path: Path) -> Iterator[ServerProcess]:
 
 @pytest.mark.slow
 def test_a_worker_killed_at_every_step_leaves_what_a_run_without_kills_leaves(
-    server: ServerProcess, untroubled: ServerProcess, record_property: Any
+    server: ServerProcess, untroubled: ServerProcess, record_property: Any, kind: str
 ) -> None:
     rng = random.Random(20_260_103)
     for round_number in range(ROUNDS):
@@ -65,7 +74,8 @@ def test_a_worker_killed_at_every_step_leaves_what_a_run_without_kills_leaves(
             _finish(each)
 
     left, wanted = _derived(server), _derived(untroubled)
-    figure = f"kills of workers: {ROUNDS * len(STEPS)} | memories: {len(wanted)} | differing: {len(left ^ wanted)}"
+    kills = f"{ROUNDS * len(STEPS)} on {kind}"
+    figure = f"kills of workers: {kills} | memories: {len(wanted)} | differing: {len(left ^ wanted)}"
     record_property("figure", figure)
     assert left == wanted
     assert len(wanted) > len(SENTENCES)
@@ -73,6 +83,7 @@ def test_a_worker_killed_at_every_step_leaves_what_a_run_without_kills_leaves(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", ["understood", "before the commit"])
+@pytest.mark.parametrize("kind", ON_BOTH if NIGHTLY else ["sqlite"], indirect=True)
 def test_a_worker_paused_beyond_its_lease_has_no_second_effect_when_it_wakes(
     server: ServerProcess, untroubled: ServerProcess, step: str
 ) -> None:
@@ -96,7 +107,7 @@ def test_a_worker_paused_beyond_its_lease_has_no_second_effect_when_it_wakes(
 
 def _worker(server: ServerProcess, step: str, how: str) -> subprocess.Popen[bytes]:
     """A worker on the server's data."""
-    command = [sys.executable, "-m", "tests.faults.doomed_worker", str(server.data_dir), step, how]
+    command = [sys.executable, "-m", "tests.faults.doomed_worker", server.database_url, step, how]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
