@@ -12,6 +12,7 @@ from memcairn.cli.eval_run import events_of
 from memcairn.cli.eval_set import Turn, load_set
 from memcairn.domain.errors import Invalid
 from memcairn.domain.events import MAX_CONTENT_CHARS, EventKind
+from tests.postgres import PostgresServer
 
 from .terminal import Cli
 
@@ -158,3 +159,31 @@ def test_a_turn_longer_than_an_event_may_be_becomes_several_with_one_source() ->
     assert second.event_id.startswith("d1\x1f")
     assert [len(event.content) for event in (first, second)] == [MAX_CONTENT_CHARS, 1]
     assert first.kind is EventKind.ASSISTANT_MESSAGE
+
+
+@pytest.mark.postgres
+def test_on_postgres_the_figures_are_the_same_and_the_database_is_empty_again(
+    cli: Cli, tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    folder, url = str(write_set(tmp_path / "small")), postgres_server.empty()
+
+    on_file = cli("eval", folder, "--json").json()
+    first, second = [cli("eval", folder, "--database", url, "--json").json() for _ in range(2)]
+
+    assert first["total"] == second["total"] == on_file["total"]
+    assert first["by_type"] == on_file["by_type"]
+
+
+@pytest.mark.postgres
+def test_a_database_with_something_in_it_is_not_measured_on(
+    cli: Cli, tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    answer = cli("eval", str(write_set(tmp_path / "small")), "--database", postgres_server.migrated(), "--json")
+
+    assert answer.error()["code"] == "target_not_empty"
+
+
+def test_only_postgres_can_be_named(cli: Cli, tmp_path: Path) -> None:
+    answer = cli("eval", str(write_set(tmp_path / "small")), "--database", "mysql://there/x", "--json")
+
+    assert answer.error()["code"] == "database_url"

@@ -2,32 +2,47 @@
 
 import asyncio
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from memcairn.assembly import opened
+from memcairn.assembly import open_database, opened
 from memcairn.cli.eval_run import Measured, Progress, measure
 from memcairn.cli.eval_set import EvalSet, load_set
 from memcairn.cli.output import emit, escape, notes, results, table
-from memcairn.domain.errors import Unavailable
+from memcairn.domain.errors import Conflict, Unavailable
 from memcairn.domain.evaluation import MEASURES, Figure, Scores, percentile, scores, scores_by_type
 from memcairn.settings import Settings, load
+from memcairn.store.migrate import drop_everything, has_tables
+from memcairn.store.postgres import postgres_url
 
 APART = frozenset({"adversarial"})
 """Types whose questions have no true answer; their gold is what misleads. They are reported and not counted."""
 
 
-def run_eval(folder: Path, *, limit: int | None, tenants: int | None, embedder: str | None, as_json: bool) -> None:
-    """Measure and report; Unavailable, after the report, if events were left unprocessed."""
+def run_eval(
+    folder: Path,
+    *,
+    limit: int | None,
+    tenants: int | None,
+    embedder: str | None,
+    database: str | None,
+    as_json: bool,
+) -> None:
+    """Measure and report; Unavailable, after the report, if events were left unprocessed.
+
+    `database` is the address of an empty Postgres database; Conflict (`target_not_empty`) when it is not empty.
+    """
     settings = load({"embedder": embedder})
     chosen = load_set(folder, tenants=tenants, limit=limit)
     with tempfile.TemporaryDirectory(prefix="memcairn-eval-") as place, _bars() as progress:
-        own = settings.model_copy(update={"data_dir": Path(place), "database_url": None})
+        url = None if database is None else SecretStr(postgres_url(database).render_as_string(hide_password=False))
+        own = settings.model_copy(update={"data_dir": Path(place), "database_url": url})
         measured = asyncio.run(_measure(own, chosen, progress))
     report = report_of(chosen, measured, settings.embedder)
     if as_json:
@@ -43,8 +58,30 @@ def run_eval(folder: Path, *, limit: int | None, tenants: int | None, embedder: 
 
 
 async def _measure(settings: Settings, chosen: EvalSet, progress: Progress) -> Measured:
-    async with opened(settings) as deps:
+    async with _emptied_afterwards(settings), opened(settings) as deps:
         return await measure(deps, chosen, progress)
+
+
+@asynccontextmanager
+async def _emptied_afterwards(settings: Settings) -> AsyncIterator[None]:
+    """Leave an empty Postgres database as it was found; a file goes with its folder."""
+    if settings.postgres_url is None:
+        yield
+        return
+    database = open_database(settings)
+    try:
+        if await database.read(has_tables):
+            raise Conflict(
+                f"{settings.database_name} holds tables already. Name an empty database: what is measured there is "
+                "removed afterwards.",
+                code="target_not_empty",
+            )
+        try:
+            yield
+        finally:
+            await database.write(drop_everything)
+    finally:
+        await database.close()
 
 
 def report_of(chosen: EvalSet, measured: Measured, embedder: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from memcairn.domain.errors import Conflict
 from memcairn.store import copy_progress, postgres_schema
@@ -54,6 +54,17 @@ def current_revision(connection: Connection) -> str | None:
 def head_revision() -> str | None:
     """The revision this program works with."""
     return _scripts().get_current_head()
+
+
+def has_tables(connection: Connection) -> bool:
+    """Whether there is any table, of ours or not."""
+    return bool(inspect(connection).get_table_names())
+
+
+def drop_everything(connection: Connection) -> None:
+    """Take a database back to what it was before the first revision."""
+    metadata.drop_all(connection)
+    connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
 
 
 def known_revisions() -> list[str]:
