@@ -20,8 +20,9 @@ from memcairn.store.backup import faults_of
 from memcairn.store.database import SqliteDatabase
 from memcairn.store.index.sqlite import SqliteIndex
 from tests.core.full_org import fill
+from tests.faults.scale import times
 
-FLIPS = 40
+FLIPS = times(40, 1_000)
 WATCHED = (
     "SELECT event_id, actor_id, session_id, kind, content, name FROM events",
     "SELECT memory_id, text FROM memories WHERE deleted_at IS NULL AND status = 'active'",
@@ -34,7 +35,9 @@ WATCHED = (
 @pytest.mark.slow
 @pytest.mark.sqlite
 @pytest.mark.anyio
-async def test_a_flipped_byte_in_what_is_shown_is_found(deps: Deps, principal: Principal, tmp_path: Path) -> None:
+async def test_a_flipped_byte_in_what_is_shown_is_found(
+    deps: Deps, principal: Principal, tmp_path: Path, record_property: Any
+) -> None:
     await fill(deps, principal)
     await deps.db.wipe()
     whole = tmp_path / "memory.db"
@@ -58,6 +61,8 @@ async def test_a_flipped_byte_in_what_is_shown_is_found(deps: Deps, principal: P
         missed += shown_wrongly and not noticed
         shutil.rmtree(path.parent)
 
+    figure = f"bytes flipped: {len(places)} | shown wrongly: {changed} | of these not found: {missed}"
+    record_property("figure", figure)
     assert changed > FLIPS // 8
     assert missed == 0
 

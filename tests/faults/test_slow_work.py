@@ -31,7 +31,7 @@ from tests.faults.scale import times
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-LEASE_SECONDS = 0.3
+LEASE_SECONDS = 0.8
 EVENTS = times(5, 40)
 
 
@@ -57,8 +57,10 @@ def _short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "HEARTBEAT_EVERY", timedelta(seconds=LEASE_SECONDS / 6))
 
 
-async def test_a_job_of_ten_leases_is_carried_out_once(deps: Deps, principal: Principal, record_property: Any) -> None:
-    slow = SlowEmbedder(times(4, 10) * LEASE_SECONDS)
+async def test_a_job_of_several_leases_is_carried_out_once(
+    deps: Deps, principal: Principal, record_property: Any
+) -> None:
+    slow = SlowEmbedder(times(2, 10) * LEASE_SECONDS)
     deps = replace(deps, embedder=slow, clock=SystemClock())
     event_ids = await ingest(deps, principal, [make(NewEvent, content="The heron nests behind the chapel.")])
 
@@ -74,8 +76,8 @@ async def test_jobs_claimed_together_stay_claimed_while_each_takes_a_part_of_a_l
     deps: Deps, principal: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "BATCH_SIZE", 1)
-    monkeypatch.setattr(worker, "HEARTBEAT_EVERY", timedelta(seconds=LEASE_SECONDS / 2))
-    slow = SlowEmbedder(LEASE_SECONDS / 3)
+    monkeypatch.setattr(worker, "HEARTBEAT_EVERY", timedelta(seconds=LEASE_SECONDS / 3))
+    slow = SlowEmbedder(0.3 * LEASE_SECONDS)
     deps = replace(deps, embedder=slow, clock=SystemClock())
     event_ids: list[str] = []
     for number in range(EVENTS):
@@ -98,7 +100,7 @@ async def test_a_heartbeat_that_fails_once_costs_neither_the_lease_nor_the_work(
         beat(connection, held, now)
 
     monkeypatch.setattr(jobs, "heartbeat", heartbeat)
-    slow = SlowEmbedder(3 * LEASE_SECONDS)
+    slow = SlowEmbedder(2 * LEASE_SECONDS)
     deps = replace(deps, embedder=slow, clock=SystemClock())
     event_ids = await ingest(deps, principal, [make(NewEvent, content="The heron nests behind the chapel.")])
 

@@ -80,6 +80,7 @@ async def tenant(server: Server, anyio_backend: str) -> AsyncIterator[Tenant]:
         yield made
 
 
+@pytest.mark.sqlite
 async def test_no_field_that_is_not_offered_is_taken(server: Server, tenant: Tenant, record_property: Any) -> None:
     schema = server.app.openapi()
     before = await server.deps.db.read(_rows)
@@ -132,6 +133,7 @@ FILLED_WITH = {"name": "collection", "container_tag": "session", "document_uuid"
 NAMELESS = ["", "%20", "%2F", "%2E%2E", "*", "%25", "null", "None", "undefined", "%00", "_", "0"]
 
 
+@pytest.mark.sqlite
 async def test_a_deletion_that_names_nothing_deletes_nothing(
     server: Server, tenant: Tenant, record_property: Any
 ) -> None:
@@ -192,6 +194,7 @@ async def test_to_forget_takes_a_source_and_no_more_than_it_names(server: Server
     assert tried == 10 * 5 * 2 * 3
 
 
+@pytest.mark.sqlite
 async def test_a_purge_takes_nothing_that_is_not_deleted(server: Server, tenant: Tenant) -> None:
     before = await server.deps.db.read(_live)
     odd: tuple[Any, ...] = (None, "", -1, [], True, 1e99)

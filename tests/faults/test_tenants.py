@@ -14,6 +14,7 @@ from memcairn.core.deps import Deps
 from memcairn.store.schema import jobs
 from tests.api.organisation import Server
 from tests.architecture.routes import ROUTES
+from tests.faults.scale import times
 from tests.faults.tenants import (
     ID_TAG,
     KINDS,
@@ -31,7 +32,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SEED = 20_260_101
 TENANTS = 20
-RANDOM_OPERATIONS = 20
+RANDOM_OPERATIONS = times(20, 500)
 
 
 class Watch:
@@ -57,6 +58,10 @@ class Watch:
         if foreign or response.status_code >= 500:
             self.leaks.append(f"{tenant.tag} {route}: {response.status_code} {foreign} {shown[:200]}")
         self._seen.append((tenant.tag, route, set(UUID.findall(shown)) - set(UUID.findall(sent))))
+
+    @property
+    def attempts(self) -> int:
+        return len(self._seen)
 
     async def learn_owners(self, deps: Deps) -> None:
         """Remember whose the ids are, before some of them are gone."""
@@ -149,7 +154,9 @@ def test_every_route_that_needs_a_key_is_tried() -> None:
     assert set(OPERATIONS) == {route for route, scope in ROUTES.items() if scope is not None}
 
 
-async def test_nobody_sees_or_changes_what_is_another_s(server: Server, tenants: list[Tenant]) -> None:
+async def test_nobody_sees_or_changes_what_is_another_s(
+    server: Server, tenants: list[Tenant], record_property: Any
+) -> None:
     watch = Watch(tenants)
     await watch.learn_owners(server.deps)
     before = {tenant.tag: await tenant.everything() for tenant in tenants}
@@ -162,6 +169,8 @@ async def test_nobody_sees_or_changes_what_is_another_s(server: Server, tenants:
     await _live(server, tenants, watch)
     await watch.learn_owners(server.deps)
 
+    figure = f"orgs: {TENANTS} | operations: {watch.attempts} | leaks: {len(watch.leaks) + len(watch.strangers())}"
+    record_property("figure", figure)
     assert found_foreign == []
     assert after == before
     assert _changed(before, still) == []

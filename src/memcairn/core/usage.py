@@ -13,6 +13,7 @@ from memcairn.core.metering import Counts
 from memcairn.domain.errors import DomainError, Invalid, NotFound
 from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.usage import (
+    LAST_MOMENT,
     LONGEST_SPAN,
     Dimension,
     DimensionUse,
@@ -169,7 +170,7 @@ def _span(
     """The span in whole hours: it begins with the hour of `start` and holds the one in which `end` lies, if any."""
     begin, finish = hour_of(start), hour_of(end)
     if finish < end:
-        finish += timedelta(hours=1)
+        finish += min(timedelta(hours=1), LAST_MOMENT - finish)
     if begin >= finish or finish - begin > LONGEST_SPAN:
         raise Invalid(
             f"The span from {start.isoformat()} to {end.isoformat()} must be longer than nothing and at most "

@@ -8,6 +8,8 @@ from enum import StrEnum
 LONGEST_SPAN = timedelta(days=366)
 """Of one question about usage."""
 
+LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
+
 NO_KEY = ""
 """Under which usage is kept that no request caused."""
 
@@ -69,5 +71,8 @@ def month_of(moment: datetime) -> datetime:
 
 
 def next_month(moment: datetime) -> datetime:
-    """The first moment of the month after."""
-    return month_of(month_of(moment) + timedelta(days=32))
+    """The first moment of the month after; after the last month there is, the last moment."""
+    try:
+        return month_of(month_of(moment) + timedelta(days=32))
+    except OverflowError:
+        return LAST_MOMENT

@@ -3,10 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
+_BEYOND_SENSE = np.float64(1e150)
+"""Its square is still a number."""
+
 
 def unit_rows(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Each row scaled to length 1; rows that are not finite, or zero, become zero."""
-    clean = np.where(np.isfinite(vectors).all(axis=1, keepdims=True), vectors, 0.0).astype(np.float64)
+    """Each row scaled to length 1; rows that are not finite, beyond all sense, or zero, become zero."""
+    usable = (np.abs(vectors) < _BEYOND_SENSE).all(axis=1, keepdims=True)  # false for NaN as well
+    clean = np.where(usable, vectors, 0.0).astype(np.float64)
     lengths = np.linalg.norm(clean, axis=1, keepdims=True)
     scaled: NDArray[np.float64] = np.divide(clean, lengths, out=np.zeros_like(clean), where=lengths > 0)
     return scaled.astype(np.float32)

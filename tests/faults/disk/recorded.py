@@ -58,6 +58,12 @@ class Disk:
         """From now on every sync fails, as on a dying disk."""
         self._failing.touch()
 
+    def break_sync(self, number: int) -> None:
+        """The sync of this number from now on fails, and none after it."""
+        part = self._failing.with_suffix(".part")
+        part.write_text(str(number))
+        part.rename(self._failing)
+
     def mend_syncs(self) -> None:
         self._failing.unlink()
 

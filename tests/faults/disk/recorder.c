@@ -4,7 +4,7 @@
  *   DISK_FOLDER   the folder whose files are watched
  *   DISK_LOG      where operations are noted; without it nothing is
  *   DISK_FULL     while a file of this name exists, writes fail with ENOSPC
- *   DISK_FAILING  while a file of this name exists, syncs fail with EIO
+ *   DISK_FAILING  while a file of this name exists, syncs fail with EIO; with a number in it, the sync of that number
  *
  * A note: operation (1 byte), CLOCK_MONOTONIC in ns (8), offset (8), path length (4), data length (4), path, data.
  */
@@ -127,9 +127,36 @@ WRITES(pwrite64, off64_t)
 TRUNCATES(ftruncate, off_t)
 TRUNCATES(ftruncate64, off64_t)
 
+/* An empty file fails every sync; a number in it fails the sync of that number from now on, and none after it. */
+static int fails(void) {
+    static int countdown = 0;
+    char number[16];
+    int file, found = 0;
+    if (!there(failing))
+        return 0;
+    pthread_mutex_lock(&noting);
+    if (countdown == 0) {
+        memset(number, 0, sizeof number);
+        file = (int)REAL(open)(failing, O_RDONLY | O_CLOEXEC);
+        if (file >= 0) {
+            if (read(file, number, sizeof number - 1) < 0)
+                number[0] = 0;
+            close(file);
+        }
+        countdown = atoi(number);
+        found = countdown == 0;
+    }
+    if (countdown > 0 && --countdown == 0) {
+        REAL(unlink)(failing);
+        found = 1;
+    }
+    pthread_mutex_unlock(&noting);
+    return found;
+}
+
 #define SYNCS(name)                                                                                                    \
     int name(int file) {                                                                                               \
-        if (watched(file) && there(failing)) {                                                                         \
+        if (watched(file) && fails()) {                                                                                \
             errno = EIO;                                                                                               \
             return -1;                                                                                                 \
         }                                                                                                              \
