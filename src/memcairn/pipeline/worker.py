@@ -22,7 +22,8 @@ from memcairn.pipeline.tasks import HANDLERS
 from memcairn.store import jobs
 from memcairn.store.jobs import LeaseLost
 
-CLAIM_JOBS = 64
+CLAIM_JOBS = 200
+"""So that messages said one at a time, a job each, fill a batch."""
 BATCH_SIZE = 200
 """Things (events, documents) written in one transaction: large enough to share its cost, short enough not to be felt
 by writers that wait behind it."""
@@ -31,7 +32,7 @@ POLL_SECONDS = 0.5
 
 POURING_SECONDS = 0.08
 LOOK_SECONDS = 0.02
-GIVE_WAY_SECONDS = 0.25
+GIVE_WAY_SECONDS = 1.0
 """While writers pour events in, a batch waits this long for a gap: accepting comes first, and goes about three times as
 fast with the worker out of its way, which still gets its turn."""
 
