@@ -1,9 +1,11 @@
 """Who is asking: every way of being refused, and revocation from the next request on."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection
 
 from memcairn.core.access import KeyUses, authenticate
 from memcairn.core.deps import Deps
@@ -38,6 +40,12 @@ async def refusal(deps: Deps, raw_key: str | None) -> str:
     return refused.value.code
 
 
+def _trace(connection: Connection, note: Callable[[str], None]) -> None:
+    """Some statements pass SQLAlchemy by, so the driver itself tells what it was asked."""
+    driver: Any = connection.connection.driver_connection
+    driver.set_trace_callback(note)
+
+
 @pytest.fixture
 async def made(deps: Deps) -> MadeKey:
     return await create_key(deps, ORG, name="app", scopes=READ)
@@ -62,9 +70,7 @@ class TestEntering:
         self, deps: Deps, sqlite_database: SqliteDatabase, made: MadeKey
     ) -> None:
         asked: list[str] = []
-        event.listen(
-            sqlite_database._reader_engine, "before_cursor_execute", lambda *call: asked.append(call[2]), named=False
-        )
+        await sqlite_database.peek(lambda connection: _trace(connection, asked.append))
         mistyped = made.raw_key[:-1] + ("a" if made.raw_key[-1] != "a" else "b")
 
         assert await refusal(deps, mistyped) == "malformed_key"

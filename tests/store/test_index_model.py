@@ -22,7 +22,7 @@ from memcairn.store.index.postgres import PostgresIndex
 from memcairn.store.index.sqlite import SqliteIndex
 from memcairn.store.migrate import migrate
 from memcairn.store.postgres import postgres_engine
-from tests.build import NOW, ORG, entry
+from tests.build import NOW, ON_BOTH, ORG, entry
 from tests.postgres import empty_tables
 from tests.store.test_index import rows
 
@@ -46,7 +46,7 @@ class Place:
     empty: Callable[[Connection], None]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=ON_BOTH)
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     if request.param == "sqlite":
         found = Place(create_engine("sqlite://"), SqliteIndex, _empty_sqlite)

@@ -1,5 +1,6 @@
 """What an org used: counted in memory, written in batches, read with what is not written yet."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,7 +52,14 @@ class UsageSeries:
 
 
 async def write_usage(deps: Deps) -> None:
-    """Write what was counted since the last time, in one transaction; if that fails it is kept for the next time."""
+    """Write what was counted since the last time, in one transaction; if that fails it is kept for the next time.
+
+    Once begun it goes on to its end, even when the caller is cancelled: half way, nobody knows what was written.
+    """
+    await asyncio.shield(_write_counts(deps))
+
+
+async def _write_counts(deps: Deps) -> None:
     meter = deps.meter
     async with meter.settling:
         counts = meter.begin_write()
@@ -59,7 +67,6 @@ async def write_usage(deps: Deps) -> None:
             return
         written: dict[str, MonthOfUsage] = {}
         try:
-            # Cancelled while it waits, it was accepted by the database all the same and will be carried out.
             written = await deps.db.write(_write, counts, deps.clock.now())
         except (DomainError, SQLAlchemyError):
             meter.end_write({})
