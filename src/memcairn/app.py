@@ -157,7 +157,8 @@ def make_app(services: Services, worker: Worker | None, settings: Settings) -> F
     )
     app.state.services = services
     for door in _NATIVE_DOORS:
-        app.include_router(door.router)
+        # Complete as they are: included, each would be made anew here and looked for twice with every request.
+        app.router.routes.extend(door.router.routes)
 
     async def check() -> Mapping[str, str | None]:
         return await _components(services.deps, worker)

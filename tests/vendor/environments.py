@@ -36,8 +36,9 @@ def python_with(requirement: str) -> Path:
 
 
 def _make(home: Path, requirement: str) -> None:
-    venv.create(home, with_pip=True)
-    command = [str(_python_in(home)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement]
+    venv.create(home)  # without a pip of its own, which would take longer to unpack than most clients
+    pip = [sys.executable, "-m", "pip", "--python", str(_python_in(home)), "--quiet", "--disable-pip-version-check"]
+    command = [*pip, "install", "--no-compile", requirement]
     done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
     if done.returncode != 0:
         raise NotInstallableError((done.stderr.strip().splitlines() or ["pip failed without a word"])[-1])
