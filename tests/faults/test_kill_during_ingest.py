@@ -15,7 +15,7 @@ from tests.faults.scale import NIGHTLY, times
 from tests.faults.server_process import ServerProcess
 from tests.postgres import durable_postgres_url
 
-ROUNDS = times(10, 100)
+ROUNDS = times(6, 100)
 CLIENTS = 3
 
 
