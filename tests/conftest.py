@@ -124,6 +124,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def data_place(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
     """The settings of a server whose data is in `tmp_path`, or in an emptied Postgres database."""
     if request.param == "sqlite":
+        request.getfixturevalue("database_file")
         return {"data_dir": tmp_path, "database_url": None}
     request.getfixturevalue("postgres_database")
     return {"data_dir": tmp_path, "database_url": request.getfixturevalue("_postgres_url"), "database_connections": 4}

@@ -1,6 +1,8 @@
 """Bringing a database to the schema of this program: on start, or by `memcairn migrate`."""
 
+import functools
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from alembic import command
@@ -30,19 +32,20 @@ def migrate(connection: Connection) -> list[str]:
         postgres_schema.prepare(connection)
     copy_progress.refuse_half_a_copy(connection)
     before = current_revision(connection)
-    scripts = _scripts()
-    known = [script.revision for script in scripts.walk_revisions()]
+    known = known_revisions()
     if before is not None and before not in known:
         raise Conflict(
             f"The database has revision {before!r}, which this version of Memcairn does not know: a newer one made it. "
             "Upgrade the program (`pip install -U 'memcairn[server]'`) or point it at another database.",
             code="database_newer",
         )
-    with _alembic:
-        command.upgrade(_config(connection), "head")
-    if on_postgres:
-        postgres_schema.order_by_bytes(connection, sorted(metadata.tables))
-    return [script.revision for script in reversed(list(scripts.iterate_revisions("heads", before or "base")))]
+    missing = list(known[known.index(before) + 1 :] if before is not None else known)
+    if missing:
+        with _alembic:
+            command.upgrade(_config(connection), "head")
+        if on_postgres:
+            postgres_schema.order_by_bytes(connection, sorted(metadata.tables))
+    return missing
 
 
 def current_revision(connection: Connection) -> str | None:
@@ -51,9 +54,9 @@ def current_revision(connection: Connection) -> str | None:
     return revision
 
 
-def head_revision() -> str | None:
+def head_revision() -> str:
     """The revision this program works with."""
-    return _scripts().get_current_head()
+    return known_revisions()[-1]
 
 
 def has_tables(connection: Connection) -> bool:
@@ -67,13 +70,10 @@ def drop_everything(connection: Connection) -> None:
     connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
 
 
-def known_revisions() -> list[str]:
-    """Every revision this program can bring forward, oldest first."""
-    return [script.revision for script in reversed(list(_scripts().walk_revisions()))]
-
-
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory(str(_FOLDER))
+@functools.cache
+def known_revisions() -> Sequence[str]:
+    """Every revision this program can bring forward, oldest first: one after the other, without branches."""
+    return [script.revision for script in reversed(list(ScriptDirectory(str(_FOLDER)).walk_revisions()))]
 
 
 def _config(connection: Connection) -> Config:
