@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from memcairn.core.deps import Deps
 from memcairn.domain.clock import Clock
-from memcairn.domain.memories import MAX_STRENGTH, RECALL_STEP, reinforced_strength
+from memcairn.domain.memories import MAX_STRENGTH, RECALL_STEP, reinforced_strength, strength_at
 from memcairn.store import locks, memories
 
 STEPS_TO_MAX_STRENGTH = round(MAX_STRENGTH / RECALL_STEP)
@@ -38,9 +38,9 @@ def _reinforce(connection: Connection, clock: Clock, org_id: str, counts: Counte
     locks.reworking(connection, org_id)
     now = clock.now()
     strengths = {}
-    for memory in memories.by_ids(connection, org_id, list(counts)):
-        strength = memory.strength_at(now)
-        for _ in range(min(counts[memory.memory_id], STEPS_TO_MAX_STRENGTH)):
+    for memory_id, used in memories.uses(connection, org_id, list(counts)).items():
+        strength = strength_at(used, now)
+        for _ in range(min(counts[memory_id], STEPS_TO_MAX_STRENGTH)):
             strength = reinforced_strength(strength)
-        strengths[memory.memory_id] = strength
+        strengths[memory_id] = strength
     memories.reinforce(connection, org_id, strengths, counts, now)

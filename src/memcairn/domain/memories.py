@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from memcairn.domain.scopes import Scope
 from memcairn.domain.trust import Origin, Trust
@@ -80,10 +80,29 @@ class Memory:
 
     def strength_at(self, now: datetime) -> float:
         """Strength after disuse up to `now`; pinned memories keep theirs."""
-        if self.pinned:
-            return self.strength
-        last_used = self.last_recalled_at or self.created_at
-        return decayed_strength(self.strength, last_used, now, self.half_life_days)
+        return strength_at(self, now)
+
+
+class Used(Protocol):
+    """What the strength of a memory depends on."""
+
+    @property
+    def strength(self) -> float: ...
+    @property
+    def pinned(self) -> bool: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def last_recalled_at(self) -> datetime | None: ...
+    @property
+    def half_life_days(self) -> float: ...
+
+
+def strength_at(used: Used, now: datetime) -> float:
+    """Strength after disuse up to `now`; what is pinned keeps its own."""
+    if used.pinned:
+        return used.strength
+    return decayed_strength(used.strength, used.last_recalled_at or used.created_at, now, used.half_life_days)
 
 
 def decayed_strength(strength: float, last_used: datetime, now: datetime, half_life_days: float) -> float:

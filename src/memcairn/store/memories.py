@@ -1,5 +1,6 @@
 """Memories at rest: the words, what they rest on, and every change with its reason."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func,
 
 from memcairn.domain.candidates import MESSAGE
 from memcairn.domain.ids import new_id
-from memcairn.domain.memories import Entity, Memory, MemoryKind, MemoryStatus
+from memcairn.domain.memories import Entity, Memory, MemoryKind, MemoryStatus, Used
 from memcairn.domain.scopes import Level, Scope
 from memcairn.domain.trust import Trust
 from memcairn.store import bulk, provenance, tallies
@@ -21,6 +22,26 @@ _LIVE = memories.c.deleted_at.is_(None)
 # Put together once: every search asks it.
 _BY_IDS = select(memories).where(
     memories.c.org_id == bindparam("org_id"), memories.c.memory_id.in_(bindparam("memory_ids", expanding=True)), _LIVE
+)
+_USES, _STRENGTHS = (
+    select(memories.c.memory_id, *columns).where(
+        memories.c.org_id == bindparam("org_id"),
+        memories.c.memory_id.in_(bindparam("memory_ids", expanding=True)),
+        _LIVE,
+    )
+    for columns in (
+        [memories.c[name] for name in ("strength", "pinned", "created_at", "last_recalled_at", "half_life_days")],
+        [memories.c.status, memories.c.strength],
+    )
+)
+_RECALL = Prepared(
+    update(memories)
+    .where(memories.c.org_id == bindparam("of_org"), memories.c.memory_id == bindparam("recalled"), _LIVE)
+    .values(
+        strength=bindparam("recalled_to"),
+        recall_count=memories.c.recall_count + bindparam("recalls"),
+        last_recalled_at=bindparam("now"),
+    )
 )
 _NAMES = [column.name for column in memories.c]
 _WITH_ONE = {
@@ -279,31 +300,30 @@ def history(connection: Connection, org_id: str, memory_id: str) -> list[Change]
     return [Change(*row) for row in connection.execute(statement)]
 
 
+def uses(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> dict[str, Used]:
+    """What the strengths of the live memories among `memory_ids` depend on."""
+    return {
+        row.memory_id: row
+        for chunk in chunks(memory_ids)
+        for row in connection.execute(_USES, {"org_id": org_id, "memory_ids": chunk})
+    }
+
+
 def reinforce(
     connection: Connection, org_id: str, strengths: Mapping[str, float], recalls: Mapping[str, int], now: datetime
 ) -> None:
     """Set the strength of recalled memories and count the recalls."""
-    before = tallies.of_rows(connection, org_id, memory_ids=list(strengths))
-    if not strengths:
-        return
-    statement = update(memories).where(
-        memories.c.org_id == org_id, memories.c.memory_id == bindparam("recalled_id"), _LIVE
-    )
-    recalled = statement.values(
-        strength=bindparam("recalled_to"),
-        recall_count=memories.c.recall_count + bindparam("recalls"),
-        last_recalled_at=now,
-    )
-    # One statement for all: every search recalls ten memories, and most of the work was putting statements together.
-    connection.execute(
-        recalled,
-        [
-            {"recalled_id": memory_id, "recalled_to": strength, "recalls": recalls[memory_id]}
-            for memory_id, strength in strengths.items()
-        ],
-    )
-    after = [each.changed({"strength": strengths[memory_id]}) for memory_id, each in before.items()]
-    tallies.record(connection, org_id, gone=before.values(), come=after)
+    gained: Counter[str] = Counter()
+    for chunk in chunks(list(strengths)):
+        for row in connection.execute(_STRENGTHS, {"org_id": org_id, "memory_ids": chunk}):
+            gained[row.status] += strengths[row.memory_id] - row.strength
+    # All at once: every search recalls ten memories, and most of the work was putting statements together.
+    rows = [
+        {"of_org": org_id, "recalled": memory_id, "recalled_to": strength, "recalls": recalls[memory_id], "now": now}
+        for memory_id, strength in strengths.items()
+    ]
+    _RECALL.run(connection, rows)
+    tallies.strengthened(connection, org_id, gained)
 
 
 def mark_deleted(connection: Connection, org_id: str, memory_ids: Sequence[str], now: datetime) -> int:

@@ -4,7 +4,8 @@ Counting 100,000 rows takes longer than answering should: so each write says wha
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -149,15 +150,28 @@ def of_rows(
 
 def record(connection: Connection, org_id: str, *, gone: Iterable[Counted] = (), come: Iterable[Counted] = ()) -> None:
     """Write the difference that memories going and coming make; the rows of `memories` are written already."""
+    with _difference(connection, org_id) as tally:
+        for counted in gone:
+            tally.include(counted, -1)
+        for counted in come:
+            tally.include(counted, 1)
+
+
+def strengthened(connection: Connection, org_id: str, gained: Mapping[str, float]) -> None:
+    """Write by how much the strengths of memories went up or down together, by their status."""
+    with _difference(connection, org_id) as tally:
+        for status, strength in gained.items():
+            tally.facets.setdefault(FacetKey(STATUS, status), FacetSum()).strength += strength
+
+
+@contextmanager
+def _difference(connection: Connection, org_id: str) -> Iterator[Tally]:
+    """What the transaction changes, to be added to; written on the way out, or with all the rest at its end."""
     alone = _Difference(org_id)
     shared = at_end(connection, ("tallies", org_id), alone)
-    difference = alone if shared is None else shared
-    for counted in gone:
-        difference.tally.include(counted, -1)
-    for counted in come:
-        difference.tally.include(counted, 1)
+    yield (alone if shared is None else shared).tally
     if shared is None:
-        difference(connection)
+        alone(connection)
 
 
 @dataclass(frozen=True, slots=True)
