@@ -113,9 +113,10 @@ class Effects:
             memories.add_source(self.connection, self.org_id, memory_id, decision.event_id)
             replaced = {"strength": round(before, 4)}
             changes.append(NewChange(memory_id, "strengthened", f"heard again in event {decision.event_id}", replaced))
-        for memory_id, strength in strengths.items():
-            values = {"strength": strength, "updated_at": self.now, **_revived(current[memory_id])}
-            memories.change(self.connection, self.org_id, memory_id, values)
+        memories.strengthen(self.connection, self.org_id, strengths, self.now)
+        for memory_id, memory in current.items():
+            if revived := _revived(memory):
+                memories.change(self.connection, self.org_id, memory_id, revived)
         memories.note_changes(self.connection, self.org_id, changes, self.now)
         self._lower_trust(current)
 

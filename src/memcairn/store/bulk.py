@@ -16,10 +16,7 @@ COPIED_FROM = 8
 
 
 def add(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that all name the same columns; none of them stays if one cannot be taken.
-
-    The same as executing an INSERT: conversions, defaults of the schema and errors.
-    """
+    """What `store.prepared.add` does on Postgres."""
     if connection.dialect.name == "postgresql" and len(rows) >= COPIED_FROM:
         _copy(connection, table, rows)
     elif rows:
@@ -27,7 +24,7 @@ def add(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]])
 
 
 def _copy(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    defaults = _defaults(table, rows[0])
+    defaults = defaults_of(table, rows[0])
     names = [*rows[0], *defaults]
     convert = [table.c[name].type.dialect_impl(connection.dialect).bind_processor(connection.dialect) for name in names]
     quote = connection.dialect.identifier_preparer.quote
@@ -38,7 +35,8 @@ def _copy(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]
             copy.write_row([value if made is None else made(value) for made, value in zip(convert, given, strict=True)])
 
 
-def _defaults(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+def defaults_of(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the schema says of columns that `row` does not name."""
     return {
         column.name: column.default.arg
         for column in table.c

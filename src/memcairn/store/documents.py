@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, select, update
 
 from memcairn.domain.collections import Collection, Document
 from memcairn.domain.filters import Filter
-from memcairn.store import bulk, filters
+from memcairn.store import filters, prepared
 from memcairn.store.batches import chunks
 from memcairn.store.schema import documents
 
@@ -34,7 +34,7 @@ class Near:
 def add(connection: Connection, new: Sequence[Document]) -> None:
     """Store documents; those with an embedding carry one of the caller's own."""
     if new:
-        bulk.add(connection, documents, [_row(document) for document in new])
+        prepared.add(connection, documents, [_row(document) for document in new])
 
 
 def replace(connection: Connection, changed: Sequence[Document]) -> None:

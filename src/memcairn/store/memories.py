@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select, update
 
 from memcairn.domain.candidates import MESSAGE
 from memcairn.domain.ids import new_id
 from memcairn.domain.memories import Entity, Memory, MemoryKind, MemoryStatus, Used
 from memcairn.domain.scopes import Level, Scope
 from memcairn.domain.trust import Trust
-from memcairn.store import bulk, provenance, tallies
+from memcairn.store import prepared, provenance, tallies
 from memcairn.store.batches import chunks
 from memcairn.store.prepared import Prepared
 from memcairn.store.schema import memories, memory_history, memory_sources
@@ -42,6 +42,16 @@ _RECALL = Prepared(
         recall_count=memories.c.recall_count + bindparam("recalls"),
         last_recalled_at=bindparam("now"),
     )
+)
+_STRENGTHEN = Prepared(
+    update(memories)
+    .where(memories.c.org_id == bindparam("of_org"), memories.c.memory_id == bindparam("heard_again"), _LIVE)
+    .values(strength=bindparam("strengthened_to"), updated_at=bindparam("now"))
+)
+_SOURCE_COUNT = Prepared(
+    select(func.count().label("known"))
+    .select_from(memory_sources)
+    .where(memory_sources.c.org_id == bindparam("of_org"), memory_sources.c.memory_id == bindparam("of_memory"))
 )
 _NAMES = [column.name for column in memories.c]
 _WITH_ONE = {
@@ -133,23 +143,23 @@ SORTS: Mapping[str, tuple[ColumnElement[Any], bool]] = {
 def add(connection: Connection, rows: Sequence[MemoryRow]) -> None:
     if not rows:
         return
-    bulk.add(connection, memories, [_columns(row) for row in rows])
+    prepared.add(connection, memories, [_columns(row) for row in rows])
     links = [
         {"org_id": row.memory.org_id, "memory_id": row.memory.memory_id, "event_id": event_id, "ordinal": ordinal}
         for row in rows
         for ordinal, event_id in enumerate(row.memory.source_event_ids)
     ]
-    bulk.add(connection, memory_sources, links)
+    prepared.add(connection, memory_sources, links)
     for org_id in dict.fromkeys(row.memory.org_id for row in rows):
         come = [tallies.of_memory(row.memory) for row in rows if row.memory.org_id == org_id]
         tallies.record(connection, org_id, come=come)
 
 
 def add_source(connection: Connection, org_id: str, memory_id: str, event_id: str) -> None:
-    count = select(func.count()).where(memory_sources.c.org_id == org_id, memory_sources.c.memory_id == memory_id)
-    ordinal = connection.execute(count).scalar_one()
+    bound = {"of_org": org_id, "of_memory": memory_id}
+    ordinal = _SOURCE_COUNT.first(connection, bound).known
     row = {"org_id": org_id, "memory_id": memory_id, "event_id": event_id, "ordinal": ordinal}
-    connection.execute(insert(memory_sources), row)
+    prepared.add(connection, memory_sources, [row])
 
 
 def change(connection: Connection, org_id: str, memory_id: str, values: Mapping[str, Any]) -> int:
@@ -177,7 +187,7 @@ def note_changes(connection: Connection, org_id: str, changes: Iterable[NewChang
         }
         for new in changes
     ]
-    bulk.add(connection, memory_history, rows)
+    prepared.add(connection, memory_history, rows)
 
 
 def by_ids(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> list[Memory]:
@@ -313,10 +323,7 @@ def reinforce(
     connection: Connection, org_id: str, strengths: Mapping[str, float], recalls: Mapping[str, int], now: datetime
 ) -> None:
     """Set the strength of recalled memories and count the recalls."""
-    gained: Counter[str] = Counter()
-    for chunk in chunks(list(strengths)):
-        for row in connection.execute(_STRENGTHS, {"org_id": org_id, "memory_ids": chunk}):
-            gained[row.status] += strengths[row.memory_id] - row.strength
+    gained = _gained(connection, org_id, strengths)
     # All at once: every search recalls ten memories, and most of the work was putting statements together.
     rows = [
         {"of_org": org_id, "recalled": memory_id, "recalled_to": strength, "recalls": recalls[memory_id], "now": now}
@@ -324,6 +331,26 @@ def reinforce(
     ]
     _RECALL.run(connection, rows)
     tallies.strengthened(connection, org_id, gained)
+
+
+def strengthen(connection: Connection, org_id: str, strengths: Mapping[str, float], now: datetime) -> None:
+    """Set the strength of memories that were heard again."""
+    gained = _gained(connection, org_id, strengths)
+    rows = [
+        {"of_org": org_id, "heard_again": memory_id, "strengthened_to": strength, "now": now}
+        for memory_id, strength in strengths.items()
+    ]
+    _STRENGTHEN.run(connection, rows)
+    tallies.strengthened(connection, org_id, gained)
+
+
+def _gained(connection: Connection, org_id: str, strengths: Mapping[str, float]) -> Counter[str]:
+    """By how much new strengths differ from those the live memories among them have, by status."""
+    gained: Counter[str] = Counter()
+    for chunk in chunks(list(strengths)):
+        for row in connection.execute(_STRENGTHS, {"org_id": org_id, "memory_ids": chunk}):
+            gained[row.status] += strengths[row.memory_id] - row.strength
+    return gained
 
 
 def mark_deleted(connection: Connection, org_id: str, memory_ids: Sequence[str], now: datetime) -> int:

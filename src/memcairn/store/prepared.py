@@ -5,13 +5,14 @@ and 3 µs for a row found by its key). These go to the driver as they were compi
 values; on Postgres, where a statement travels over the network anyway, they are executed as any other.
 """
 
+import functools
 import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Table, Update
+from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Table, Update, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -71,6 +72,26 @@ class Prepared:
         if self._compiled is None:
             self._compiled = _compiled(self._statement, connection.dialect, self._columns)
         return self._compiled
+
+
+def add(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
+    """Insert rows that all name the same columns; none of them stays if one cannot be taken.
+
+    The same as executing an INSERT: conversions, defaults of the schema and errors.
+    """
+    if not rows:
+        return
+    if _sqlite(connection) is None:
+        bulk.add(connection, table, rows)
+        return
+    defaults = bulk.defaults_of(table, rows[0])
+    statement = _insert_into(table, (*rows[0], *defaults))
+    statement.run(connection, [{**defaults, **row} for row in rows] if defaults else rows)
+
+
+@functools.cache
+def _insert_into(table: Table, columns: tuple[str, ...]) -> Prepared:
+    return Prepared(insert(table), columns=columns)
 
 
 @dataclass(frozen=True, slots=True)

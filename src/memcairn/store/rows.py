@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 
 from memcairn.domain.errors import Invalid
-from memcairn.store import bulk
+from memcairn.store import prepared
 from memcairn.store.schema import UtcDateTime, metadata
 
 INDEX_PREFIX = "index_"
@@ -110,7 +110,7 @@ def count(connection: Connection, table: Table, org_id: str | None = None, *, li
 
 
 def add(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
-    bulk.add(connection, table, rows)
+    prepared.add(connection, table, rows)
 
 
 def remove_org(connection: Connection, table: Table, org_id: str, *, but_for: str | None = None) -> int:
