@@ -1,6 +1,7 @@
 """The worker: every job is carried out once, or tells why not."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -33,6 +34,16 @@ class ChokingEmbedder(FakeEmbedder):
     def embed(self, texts):  # type: ignore[no-untyped-def]  # the signature is the base class's
         if POISON in texts:
             raise RuntimeError("the provider choked")
+        return super().embed(texts)
+
+
+class StoppingEmbedder(FakeEmbedder):
+    """Tells its worker to stop as soon as it has something to do."""
+
+    worker: Worker
+
+    def embed(self, texts):  # type: ignore[no-untyped-def]  # the signature is the base class's
+        self.worker.stop()
         return super().embed(texts)
 
 
@@ -94,7 +105,8 @@ async def test_a_job_whose_worker_dies_in_every_attempt_is_dead_in_the_end(
 ) -> None:
     [event_id] = await ingest(deps, principal, [make(NewEvent)])
     for _ in range(MAX_ATTEMPTS):
-        await deps.db.write(jobs.claim, "dying", clock.now(), limit=10)
+        claimed = await deps.db.write(jobs.claim, "dying", clock.now(), limit=10)
+        await deps.db.write(jobs.begin, claimed, clock.now())
         clock.advance(LEASE + timedelta(seconds=1))
 
     await Worker(deps).run_once()
@@ -102,6 +114,19 @@ async def test_a_job_whose_worker_dies_in_every_attempt_is_dead_in_the_end(
     [job] = await _jobs(deps, principal)
     assert (job.status, job.error) == (JobStatus.DEAD, "RuntimeError: its worker died in every attempt")
     assert (await statuses(deps, principal, [event_id]))[0].status is EventStatus.FAILED
+
+
+async def test_what_workers_claimed_and_died_before_beginning_is_carried_out_all_the_same(
+    deps: Deps, principal: Principal, clock: FrozenClock
+) -> None:
+    event_ids = await ingest(deps, principal, [make(NewEvent, content=f"The heron number {n}.") for n in range(150)])
+    for _ in range(MAX_ATTEMPTS + 1):
+        await deps.db.write(jobs.claim, "dying", clock.now(), limit=10)
+        clock.advance(LEASE + timedelta(seconds=1))
+
+    await Worker(deps).run_once()
+
+    assert {state.status for state in await statuses(deps, principal, event_ids)} == {EventStatus.COMPLETED}
 
 
 async def test_a_job_that_keeps_failing_is_dead_with_its_reason_and_its_events_failed(
@@ -165,12 +190,15 @@ async def test_a_stopped_worker_gives_back_what_it_did_not_begin(deps: Deps, pri
     for number in range(3):
         events = [make(NewEvent, content=f"Parcel {number}.{i} went to the harbour.") for i in range(100)]
         await ingest(deps, principal, events)
-    worker = Worker(deps)
-    worker.stop()
+    stopping = StoppingEmbedder()
+    worker = stopping.worker = Worker(replace(deps, embedder=stopping))
 
-    await worker.run_once()
+    claimed = await worker.run_once()
 
-    assert {(job.status, job.attempts) for job in await _jobs(deps, principal)} == {(JobStatus.QUEUED, 0)}
+    left = await _jobs(deps, principal)
+    assert 0 < len(left) < claimed
+    assert {(job.status, job.attempts) for job in left} == {(JobStatus.QUEUED, 0)}
+    assert await worker.run_once() == 0
     while await Worker(deps).run_once():
         pass
     assert len(await _texts(deps, principal)) == 100

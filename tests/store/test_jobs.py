@@ -31,6 +31,10 @@ class Queue:
         await self.db.write(jobs.enqueue, new, self.now)
 
     async def claim(self, worker: str = "w1", *, limit: int = 10) -> list[Job]:
+        """Jobs claimed and begun."""
+        return await self.do(jobs.begin, await self.claim_alone(worker, limit=limit), self.now)
+
+    async def claim_alone(self, worker: str = "w1", *, limit: int = 10) -> list[Job]:
         return await self.db.write(jobs.claim, worker, self.now, limit=limit)
 
     async def do(self, verb: Callable[..., T], *args: Any, **options: Any) -> T:
@@ -176,9 +180,29 @@ class TestLeases:
         await queue.add("a")
 
         for _ in range(MAX_ATTEMPTS + 1):
-            [job] = await queue.claim()
-            assert job.attempts == 1
+            [job] = await queue.claim_alone()
+            assert job.attempts == 0
             await queue.do(jobs.give_back, [job], queue.now)
+
+    async def test_a_job_that_a_dead_worker_never_began_was_never_attempted(self, queue: Queue) -> None:
+        await queue.add("a")
+
+        for _ in range(MAX_ATTEMPTS + 1):
+            [job] = await queue.claim_alone()
+            queue.now += LEASE + SECOND
+
+        assert job.attempts == 0
+        assert [begun.attempts for begun in await queue.claim("w2")] == [1]
+
+    async def test_a_job_in_other_hands_is_not_begun(self, queue: Queue) -> None:
+        await queue.add("a", "b")
+        lost = await queue.claim_alone("w1")
+        queue.now += LEASE + SECOND
+        await queue.claim_alone("w2", limit=1)
+
+        with pytest.raises(LeaseLost):
+            await queue.do(jobs.begin, lost, queue.now)
+        assert [job.attempts for job in await queue.stored()] == [0, 0]
 
 
 class TestFailing:

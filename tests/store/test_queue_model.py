@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 
 from memcairn.domain.jobs import LEASE, Job, JobStatus, NewJob
 from memcairn.store import jobs, schema
@@ -62,7 +62,7 @@ class QueueMachine(RuleBasedStateMachine):
         busy = {job_id for job_id, (_, until) in self.leases.items() if until >= self.now}
         busy_keys = {job.serial_key for job_id, job in self.stored().items() if job_id in busy}
 
-        claimed: list[Job] = self.do(jobs.claim, worker, self.now, limit=limit)
+        claimed: list[Job] = self.do(_claim_and_begin, worker, self.now, limit=limit)
 
         for job in claimed:
             assert job.serial_key not in busy_keys, "two workers on one key"
@@ -121,6 +121,10 @@ class QueueMachine(RuleBasedStateMachine):
     def nothing_is_lost_or_kept_too_long(self) -> None:
         unfinished = {job_id for job_id, job in self.stored().items() if job.status is not JobStatus.DEAD}
         assert unfinished == set(self.live)
+
+
+def _claim_and_begin(connection: Connection, worker: str, now: datetime, *, limit: int) -> list[Job]:
+    return jobs.begin(connection, jobs.claim(connection, worker, now, limit=limit), now)
 
 
 QueueMachine.TestCase.settings = settings(

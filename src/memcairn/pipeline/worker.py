@@ -11,7 +11,9 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from memcairn.core.deps import Deps
@@ -63,21 +65,37 @@ class Worker:
 
     async def run_once(self) -> int:
         """Claim what is due and carry it out; returns how many jobs were claimed."""
-        claimed = await self.deps.db.write(jobs.claim, self.worker_id, self.deps.clock.now(), limit=CLAIM_JOBS)
-        for job in [job for job in claimed if job.attempts > job.max_attempts]:
+        await self._give_way()
+        if self._stopping:
+            return 0
+        claim = await self.deps.db.write(_claim, self.worker_id, self.deps.clock.now())
+        for job in claim.exhausted:
             await self._settle_failure(job, RuntimeError("its worker died in every attempt"), 0.0)
-        batches = _batches([job for job in claimed if job.attempts <= job.max_attempts])
+        batches = claim.batches
         # One heartbeat for the whole claim: begun anew with each batch, it would never beat beside many short ones.
         async with self._leases_renewed(batches):
             while batches:
-                if self._stopping:
-                    unbegun = [job for batch in batches for job in batch]
-                    await self.deps.db.write(jobs.give_back, unbegun, self.deps.clock.now())
-                    break
-                await self._give_way()
                 await self._carry_out(batches[0])
                 del batches[0]
-        return len(claimed)
+                await self._begin_next(batches)
+        return claim.size
+
+    async def _begin_next(self, batches: list[list[Job]]) -> None:
+        """Make the first of `batches` ready to be carried out; none is left when this worker stops."""
+        if batches:
+            await self._give_way()
+        if self._stopping and batches:
+            unbegun = [job for batch in batches for job in batch]
+            batches.clear()
+            await self.deps.db.write(jobs.give_back, unbegun, self.deps.clock.now())
+        while batches:
+            try:
+                batches[0] = await self.deps.db.write(jobs.begin, batches[0], self.deps.clock.now())
+            except LeaseLost:
+                log.warning("leases ran out before their jobs were begun", extra={"jobs": len(batches[0])})
+                del batches[0]
+            else:
+                return
 
     async def _give_way(self) -> None:
         for _ in range(round(GIVE_WAY_SECONDS / LOOK_SECONDS)):
@@ -162,6 +180,23 @@ class Worker:
                 log.warning("leases could not be renewed", exc_info=error)
 
 
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """Jobs leased to this worker, the first batch of them begun; the exhausted ones shall not be tried again."""
+
+    batches: list[list[Job]]
+    exhausted: Sequence[Job]
+    size: int
+
+
+def _claim(connection: Connection, worker_id: str, now: datetime) -> _Claim:
+    claimed = jobs.claim(connection, worker_id, now, limit=CLAIM_JOBS)
+    batches = _batches([job for job in claimed if job.attempts < job.max_attempts])
+    if batches:
+        batches[0] = jobs.begin(connection, batches[0], now)
+    return _Claim(batches, [job for job in claimed if job.attempts >= job.max_attempts], len(claimed))
+
+
 def _batches(claimed: Sequence[Job]) -> list[list[Job]]:
     """Jobs of one task each, in their order, cut into batches of about BATCH_SIZE things.
 
@@ -178,9 +213,9 @@ def _cut(claimed: Sequence[Job], size_of: Callable[[Job], int]) -> list[list[Job
     size = BATCH_SIZE
     for job in claimed:
         things = size_of(job)
-        if size + things > BATCH_SIZE or job.attempts > 1:
+        if size + things > BATCH_SIZE or job.attempts > 0:
             batches.append([])
             size = 0
         batches[-1].append(job)
-        size = size + things if job.attempts == 1 else BATCH_SIZE
+        size = size + things if job.attempts == 0 else BATCH_SIZE
     return batches

@@ -78,7 +78,7 @@ def claim(connection: Connection, worker_id: str, now: datetime, *, limit: int) 
     A serial key that another live lease holds is left alone; several jobs of one free key may be leased together, in
     their order. A failed job that waits for its next attempt holds up nobody. A lease that ran out is taken over, with
     the next fencing token. A clock that was set back holds up nothing for longer than a retry. Other tasks never wait
-    for the queue of events to run dry, and never fill a claim.
+    for the queue of events to run dry, and never fill a claim. `begin` is where an attempt counts.
     """
     locks.alone(connection, "", "claims")  # so that a key two claims both find free is leased by one of them
     first = jobs.c.task == Task.PROCESS_EVENTS.value
@@ -91,7 +91,6 @@ def claim(connection: Connection, worker_id: str, now: datetime, *, limit: int) 
                 status=JobStatus.RUNNING.value,
                 lease_until=now + LEASE,
                 fencing_token=jobs.c.fencing_token + 1,
-                attempts=jobs.c.attempts + 1,
                 worker_id=worker_id,
                 updated_at=now,
             )
@@ -127,6 +126,22 @@ def _due(
     return [row for row in found if row.serial_key not in busy]
 
 
+def begin(connection: Connection, claimed: Sequence[Job], now: datetime) -> list[Job]:
+    """Count an attempt at each of these jobs, about to be carried out; LeaseLost if one is no longer ours.
+
+    Not part of a claim: a worker that is killed again and again may claim what it never comes to, and that is no
+    reason to give it up.
+    """
+    held = claimed[0].worker_id if claimed else None
+    for chunk in chunks(claimed):
+        mine = (jobs.c.job_id.in_([job.job_id for job in chunk]), jobs.c.worker_id == held)
+        statement = update(jobs).where(*mine, jobs.c.status == JobStatus.RUNNING.value)
+        found = connection.execute(statement.values(attempts=jobs.c.attempts + 1, updated_at=now)).rowcount
+        if found < len(chunk):
+            raise LeaseLost(f"one of {len(chunk)} jobs is leased to another worker")
+    return [replace(job, attempts=job.attempts + 1) for job in claimed]
+
+
 def heartbeat(connection: Connection, held: Sequence[Job], now: datetime) -> None:
     """Renew the leases that are still ours; one that is lost shows when its job is finished."""
     for job in held:
@@ -143,7 +158,7 @@ def finish(connection: Connection, held: Sequence[Job]) -> None:
 def give_back(connection: Connection, held: Sequence[Job], now: datetime) -> None:
     """Return jobs that were not begun, as if they had never been claimed."""
     for job in held:
-        values = {"status": JobStatus.QUEUED.value, "attempts": job.attempts - 1, "updated_at": now}
+        values = {"status": JobStatus.QUEUED.value, "updated_at": now}
         connection.execute(update(jobs).where(_ours(job)).values(values | {"lease_until": None, "worker_id": None}))
 
 
@@ -264,7 +279,6 @@ def _leased(row: Row[*tuple[Any, ...]], worker_id: str, now: datetime) -> Job:
     return replace(
         _job(row),
         status=JobStatus.RUNNING,
-        attempts=row.attempts + 1,
         fencing_token=row.fencing_token + 1,
         worker_id=worker_id,
         lease_until=now + LEASE,
