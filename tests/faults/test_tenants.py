@@ -1,16 +1,20 @@
 """Orgs on one server, twenty of them at night, each trying every id of every other: no byte of one reaches another."""
 
+import asyncio
 import random
-from collections.abc import AsyncIterator
+import re
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from memcairn.core.deps import Deps
+from memcairn.store.database import READER_THREADS, SqliteDatabase
 from memcairn.store.schema import jobs
 from tests.api.organisation import Server
 from tests.architecture.routes import ROUTES
@@ -33,6 +37,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 SEED = 20_260_101
 TENANTS = times(8, 20)
 RANDOM_OPERATIONS = times(20, 500)
+_LITERAL = re.compile(r"x?'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b", re.IGNORECASE)
+"""What a statement was carried out with, which differs from call to call."""
 
 
 class Watch:
@@ -207,6 +213,57 @@ async def _use_foreign_ids_as_ones_own(tenants: list[Tenant], watch: Watch) -> N
             if not ask.denied and route != "POST /v1/purge":
                 response, sent = await tenant.ask(route, ask)
                 watch.note(tenant, route, response, sent)
+
+
+@pytest.mark.sqlite
+async def test_what_is_another_s_takes_the_same_road_as_what_is_nowhere(
+    deps: Deps, sqlite_database: SqliteDatabase, tenants: list[Tenant], record_property: Any
+) -> None:
+    tenant, victim = tenants[:2]
+    asked: list[str] = []
+    await _trace(sqlite_database, asked.append)
+    tried, different = 0, []
+    for kind in KINDS:
+        wanted = victim.tag if kind == "org" else victim.ids[kind][0]
+        for route in routes_taking(kind):
+            roads = []
+            for own in (wanted, _nowhere(wanted)):
+                asked.clear()
+                response, _ = await tenant.ask(route, OPERATIONS[route](_foreign(tenant, victim, kind, own)))
+                roads.append(
+                    (response.status_code, response.json()["code"], [_LITERAL.sub("?", each) for each in asked])
+                )
+            tried += 1
+            if roads[0] != roads[1]:
+                different.append((route, kind, roads))
+
+    record_property("figure", f"routes and ids: {tried} | roads that differ: {len(different)}")
+    assert tried > 40
+    assert different == []
+
+
+async def _trace(database: SqliteDatabase, note: Callable[[str], None]) -> None:
+    """Have every statement told to `note`, on whichever connection and thread it is carried out."""
+
+    def watch(connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        driver.set_trace_callback(note)
+
+    await database.write(watch)
+    await database.peek(watch)
+    # Each reader thread has a connection of its own: as many at once as there are threads reach all of them.
+    meeting = threading.Barrier(READER_THREADS)
+
+    def watch_together(connection: Connection) -> None:
+        meeting.wait(timeout=30)
+        watch(connection)
+
+    await asyncio.gather(*(database.read(watch_together) for _ in range(READER_THREADS)))
+
+
+def _nowhere(wanted: str) -> str:
+    """An id of the same length and form that nobody has."""
+    return wanted[:-1] + ("0" if wanted[-1] != "0" else "9") if UUID.fullmatch(wanted) else wanted[::-1]
 
 
 async def _live(server: Server, tenants: list[Tenant], watch: Watch) -> None:
