@@ -27,8 +27,9 @@ from memcairn.store.jobs import LeaseLost
 CLAIM_JOBS = 200
 """So that messages said one at a time, a job each, fill a batch."""
 BATCH_SIZE = 200
-"""Things (events, documents) written in one transaction: large enough to share its cost, short enough not to be felt
-by writers that wait behind it."""
+"""Things (events, documents) written in one transaction: large enough to share its cost."""
+SHORT_BATCH_SIZE = 50
+"""The same while writers pour events in: short enough not to be felt by those that wait behind it."""
 
 POLL_SECONDS = 0.5
 
@@ -68,22 +69,25 @@ class Worker:
         await self._give_way()
         if self._stopping:
             return 0
-        claim = await self.deps.db.write(_claim, self.worker_id, self.deps.clock.now())
+        batch_size = SHORT_BATCH_SIZE if self.deps.wakeup.pouring(POURING_SECONDS) else BATCH_SIZE
+        claim = await self.deps.db.write(_claim, self.worker_id, self.deps.clock.now(), batch_size=batch_size)
         for job in claim.exhausted:
             await self._settle_failure(job, RuntimeError("its worker died in every attempt"), 0.0)
         batches = claim.batches
         # One heartbeat for the whole claim: begun anew with each batch, it would never beat beside many short ones.
         async with self._leases_renewed(batches):
+            done = 0
             while batches:
                 await self._carry_out(batches[0])
-                del batches[0]
+                done += _size(batches.pop(0))
+                if done >= BATCH_SIZE:
+                    done = 0
+                    await self._give_way()
                 await self._begin_next(batches)
         return claim.size
 
     async def _begin_next(self, batches: list[list[Job]]) -> None:
         """Make the first of `batches` ready to be carried out; none is left when this worker stops."""
-        if batches:
-            await self._give_way()
         if self._stopping and batches:
             unbegun = [job for batch in batches for job in batch]
             batches.clear()
@@ -189,33 +193,37 @@ class _Claim:
     size: int
 
 
-def _claim(connection: Connection, worker_id: str, now: datetime) -> _Claim:
+def _claim(connection: Connection, worker_id: str, now: datetime, *, batch_size: int) -> _Claim:
     claimed = jobs.claim(connection, worker_id, now, limit=CLAIM_JOBS)
-    batches = _batches([job for job in claimed if job.attempts < job.max_attempts])
+    batches = _batches([job for job in claimed if job.attempts < job.max_attempts], batch_size)
     if batches:
         batches[0] = jobs.begin(connection, batches[0], now)
     return _Claim(batches, [job for job in claimed if job.attempts >= job.max_attempts], len(claimed))
 
 
-def _batches(claimed: Sequence[Job]) -> list[list[Job]]:
-    """Jobs of one task each, in their order, cut into batches of about BATCH_SIZE things.
+def _batches(claimed: Sequence[Job], batch_size: int) -> list[list[Job]]:
+    """Jobs of one task each, in their order, cut into batches of about `batch_size` things.
 
     A job that was attempted before is alone: whatever befell its worker shall not befall its neighbours again.
     """
     by_task: dict[Task, list[Job]] = {}
     for job in claimed:
         by_task.setdefault(job.task, []).append(job)
-    return [batch for task, its_jobs in by_task.items() for batch in _cut(its_jobs, HANDLERS[task].size)]
+    return [batch for task, its_jobs in by_task.items() for batch in _cut(its_jobs, HANDLERS[task].size, batch_size)]
 
 
-def _cut(claimed: Sequence[Job], size_of: Callable[[Job], int]) -> list[list[Job]]:
+def _size(batch: Sequence[Job]) -> int:
+    return sum(HANDLERS[job.task].size(job) for job in batch)
+
+
+def _cut(claimed: Sequence[Job], size_of: Callable[[Job], int], batch_size: int) -> list[list[Job]]:
     batches: list[list[Job]] = []
-    size = BATCH_SIZE
+    size = batch_size
     for job in claimed:
         things = size_of(job)
-        if size + things > BATCH_SIZE or job.attempts > 0:
+        if size + things > batch_size or job.attempts > 0:
             batches.append([])
             size = 0
         batches[-1].append(job)
-        size = size + things if job.attempts == 0 else BATCH_SIZE
+        size = size + things if job.attempts == 0 else batch_size
     return batches
