@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from memcairn.core.deps import Deps
 from memcairn.domain.ids import new_id
 from memcairn.domain.jobs import Job, NewJob, Task
-from memcairn.store import jobs, orgs, vectors
+from memcairn.store import jobs, locks, orgs, vectors
 
 LAST_LOOK = "last look"
 SEEN_AGAIN_AFTER = timedelta(minutes=1)
@@ -106,6 +106,8 @@ def _progress(connection: Connection, deps: Deps, org_id: str) -> Progress:
 
 def _queue(connection: Connection, deps: Deps, org_id: str) -> None:
     """One piece of work for an org: what is queued for another model is of the past."""
+    # Two servers that start at once: the second finds what the first has queued.
+    locks.alone(connection, org_id, "embedding")
     others = _of_others(connection, deps, org_id)
     jobs.withdraw(connection, org_id, [job.job_id for job in others])
     mine = [
