@@ -19,6 +19,8 @@ WITHOUT_REQUESTS = {"close"}
 HINTS_SECONDS = 2.5
 """After this the server has written what the scenarios recalled, and no answer changes by itself any more."""
 
+TRIES = 3
+
 
 def main(places: str) -> None:
     report: dict[str, Any] = {}
@@ -57,11 +59,16 @@ async def _compared(places: dict[str, str]) -> dict[str, bool]:
         ("control", "keys", "list", {}),
         ("control", "", "me", {}),
     ):
-        answers = []
-        for do in (plain, awaited):
-            client = getattr(do, plane)
-            answers.append(await do(getattr(client, resource) if resource else client, method, **options))
-        same[f"{plane}.{resource}.{method}"] = answers[0] == answers[1]
+        question = f"{plane}.{resource}.{method}"
+        # What the server notes each second, such as when a key was last used, may come between the two once.
+        for _ in range(TRIES):
+            answers = []
+            for do in (plain, awaited):
+                client = getattr(do, plane)
+                answers.append(await do(getattr(client, resource) if resource else client, method, **options))
+            same[question] = answers[0] == answers[1]
+            if same[question]:
+                break
     found = [await do(do.data, "search", "Who moved to Lisbon?") for do in (plain, awaited)]
     shown = [[(each.id, each.content) for each in response.results] for response in found]
     same["search"] = shown[0] == shown[1] != []
