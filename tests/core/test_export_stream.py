@@ -158,3 +158,19 @@ async def test_a_full_folder_for_temporary_files_is_named(talkative: Deps, monke
         await fetched(talkative, Exports())
 
     assert refused.value.code == "storage_full"
+
+
+async def test_whoever_has_read_the_last_byte_may_ask_again_at_once() -> None:
+    exports = Exports()
+    cleared_away = asyncio.Event()
+
+    async def end_late() -> None:
+        async with exports.of(ORG):
+            await cleared_away.wait()
+
+    ending = asyncio.create_task(end_late())
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_later(0.05, cleared_away.set)
+
+    async with exports.of(ORG):
+        assert ending.done()

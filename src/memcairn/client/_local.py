@@ -156,31 +156,63 @@ class LocalTransport(httpx2.BaseTransport):
             return self._background, self._inner
 
 
+class _Call:
+    """A coroutine on its way to a loop. Made before it goes there: an interrupt at any moment finds what to end."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self.future: Future[Any] = Future()
+        self._coroutine = coroutine
+        self._task: asyncio.Task[Any] | None = None
+
+    def begin(self) -> None:
+        self._task = asyncio.ensure_future(self._coroutine)
+        self._task.add_done_callback(self._settle)
+
+    def end(self) -> None:
+        """Cancels what has not come to its end; one that never began is closed."""
+        if self._task is None:
+            self._coroutine.close()
+        else:
+            self._task.cancel()
+
+    def _settle(self, task: asyncio.Task[Any]) -> None:
+        if task.cancelled():
+            self.future.cancel()
+            self.future.set_running_or_notify_cancel()
+        elif (error := task.exception()) is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(task.result())
+
+
 class _LoopThread:
     """An event loop on a thread of its own. A daemon, so that a client nobody closed does not keep a program alive."""
 
     def __init__(self) -> None:
         started: Future[asyncio.AbstractEventLoop] = Future()
         self._thread = threading.Thread(target=self._spin, args=(started,), name="memcairn-local", daemon=True)
-        self._calls: set[Future[Any]] = set()
+        self._calls: set[_Call] = set()
         self._thread.start()
         self._loop = started.result()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs it on the loop; an interrupt of the waiting thread (Ctrl-C) ends it there too."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        self._calls.add(future)
+        call = _Call(coroutine)
         try:
-            while not future.done():
-                wait((future,), timeout=_SIGNAL_LOOK_SECONDS)
-            return future.result()
+            self._calls.add(call)
+            self._loop.call_soon_threadsafe(call.begin)
+            while not call.future.done():
+                wait((call.future,), timeout=_SIGNAL_LOOK_SECONDS)
+            result: T = call.future.result()
         finally:
-            self._calls.discard(future)
-            future.cancel()
+            self._calls.discard(call)
+            if not call.future.done():
+                self._loop.call_soon_threadsafe(call.end)
+        return result
 
     def give_up(self) -> None:
-        for future in self._calls.copy():
-            future.cancel()
+        for call in self._calls.copy():
+            self._loop.call_soon_threadsafe(call.end)
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -14,6 +14,8 @@ from memcairn.domain.errors import Unavailable
 
 PIECE_BYTES = 256 * 2**10
 RETRY_AFTER_SECONDS = 5.0
+GRACE_SECONDS = 0.5
+GRACE_LOOKS = 25
 
 
 class Exports:
@@ -23,9 +25,16 @@ class Exports:
         self._orgs: set[str] = set()
         self._reading = False
 
-    @contextlib.contextmanager
-    def of(self, org_id: str) -> Iterator[None]:
-        """Unavailable while the org is being fetched by somebody else."""
+    @contextlib.asynccontextmanager
+    async def of(self, org_id: str) -> AsyncIterator[None]:
+        """Unavailable while the org is being fetched by somebody else.
+
+        A moment is waited first: whoever has just read the last byte may ask again before the end is cleared away.
+        """
+        for _ in range(GRACE_LOOKS):
+            if org_id not in self._orgs:
+                break
+            await asyncio.sleep(GRACE_SECONDS / GRACE_LOOKS)
         if org_id in self._orgs:
             raise _busy("Another export of this org is under way")
         self._orgs.add(org_id)
@@ -55,20 +64,22 @@ async def streamed_export(
     What refuses it (Conflict while a file is being loaded, Unavailable) is raised on the way in. What breaks it off
     later is raised between the pieces, and the manifest is missing. Leaving the block ends the reading.
     """
-    with exports.of(org_id), _Spool() as spool:
-        # Not a part of the caller: it ends by itself soon after the spool is closed, and must not be cut in the middle.
-        reading = asyncio.create_task(_read(deps, exports, org_id, options, spool), name="memcairn-export")
-        reading.add_done_callback(lambda _done: spool.announce())
-        try:
-            await spool.changed()
-            if reading.done():
-                reading.result()
-            yield spool.pieces(reading)
-        finally:
-            spool.give_up()
-            await asyncio.wait({reading})
-            if not reading.cancelled():
-                reading.exception()
+    async with exports.of(org_id):
+        with _Spool() as spool:
+            # Not a part of the caller: it ends by itself soon after the spool is closed, and must not be cut in the
+            # middle.
+            reading = asyncio.create_task(_read(deps, exports, org_id, options, spool), name="memcairn-export")
+            reading.add_done_callback(lambda _done: spool.announce())
+            try:
+                await spool.changed()
+                if reading.done():
+                    reading.result()
+                yield spool.pieces(reading)
+            finally:
+                spool.give_up()
+                await asyncio.wait({reading})
+                if not reading.cancelled():
+                    reading.exception()
 
 
 async def _read(deps: Deps, exports: Exports, org_id: str, options: ExportOptions, spool: "_Spool") -> None:
