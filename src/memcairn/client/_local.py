@@ -165,6 +165,8 @@ class _Call:
         self._task: asyncio.Task[Any] | None = None
 
     def begin(self) -> None:
+        if self.future.cancelled():
+            return
         self._task = asyncio.ensure_future(self._coroutine)
         self._task.add_done_callback(self._settle)
 
@@ -172,6 +174,7 @@ class _Call:
         """Cancels what has not come to its end; one that never began is closed."""
         if self._task is None:
             self._coroutine.close()
+            self.future.cancel()
         else:
             self._task.cancel()
 
