@@ -20,8 +20,8 @@ metadata = MetaData(
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware UTC time on both databases. SQLite keeps no zone, so it is put back on the way out.
 
-    There it rests as SQLAlchemy's own type writes it, `2026-01-31 12:00:00.000000`; the standard library reads that in a
-    sixth of the time and writes it in half, and every row of a conversation has four of them.
+    There it rests as SQLAlchemy's own type writes it, `2026-01-31 12:00:00.000000`; the standard library reads that in
+    a sixth of the time and writes it in half, and every row of a conversation has four of them.
     """
 
     impl = DateTime(timezone=True)
