@@ -1,6 +1,6 @@
 """Conversations over HTTP at growing size: reading one, adding to one, listing all, purging while others work.
 
-    python benchmarks/conversations.py [--messages 100000] [--sessions 2000] [--listed 100000] [--purged 10000]
+    python -m benchmarks.conversations [--messages 100000] [--sessions 2000] [--listed 100000] [--purged 10000]
                                        [--only reads|adding|listing|purging] [--no-worker]
 
 One server process and one client process share the machine; SQLite syncs every commit. Reads are measured at a tenth of
@@ -32,6 +32,7 @@ from pathlib import Path
 
 import httpx2
 import uvicorn
+from benchmarks.processes import cpu_seconds
 from fastapi import FastAPI, Response
 
 from memcairn import AsyncMemcairnClient
@@ -321,20 +322,12 @@ class Server:
 
     @contextmanager
     def measuring(self, name: str, requests: int) -> Iterator[Row]:
-        """Prints what the requests of the block took, on the clock and in the CPU time of this process."""
+        """Prints what the requests of the block took, on the clock and in the CPU time of the server and its worker."""
         row = Row(Timed([]))
-        started, before = time.perf_counter(), self._cpu_seconds()
+        started, before = time.perf_counter(), cpu_seconds(self.pid)
         yield row
-        rate, cpu = requests / _since(started), 1_000 * (self._cpu_seconds() - before) / requests
+        rate, cpu = requests / _since(started), 1_000 * (cpu_seconds(self.pid) - before) / requests
         print(f"{name:38} {row.timed}  {rate:5.0f}/s  CPU {cpu:5.2f} ms", flush=True)
-
-    def _cpu_seconds(self) -> float:
-        """User and system time; not a number where there is no /proc."""
-        stat = Path(f"/proc/{self.pid}/stat")
-        if not stat.exists():
-            return float("nan")
-        user, system = stat.read_text().rsplit(")", 1)[1].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -342,7 +335,7 @@ def _bare_server() -> Iterator[Server]:
     """The framework and the protocol of the server around a handler that stores nothing."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         port = listening.getsockname()[1]
-        command = [sys.executable, __file__, "--bare", str(listening.fileno())]
+        command = [sys.executable, "-m", "benchmarks.conversations", "--bare", str(listening.fileno())]
         with subprocess.Popen(command, pass_fds=[listening.fileno()]) as server:
             try:
                 yield Server(f"http://127.0.0.1:{port}", server.pid)

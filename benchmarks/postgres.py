@@ -31,6 +31,7 @@ from pathlib import Path
 
 import httpx2
 from benchmarks import bulk, main_job
+from benchmarks.processes import cpu_seconds
 from pydantic import SecretStr
 from sqlalchemy import Connection, make_url, text
 
@@ -177,16 +178,7 @@ class _Spent:
             pids = connection.execute(others).scalars().all()
         engine.dispose()
         kinds = {**self._pids, "Postgres": pids}
-        return {kind: sum(map(_cpu_seconds, its)) for kind, its in kinds.items()}
-
-
-def _cpu_seconds(pid: int) -> float:
-    """0 for a process of another machine or system."""
-    path = Path(f"/proc/{pid}/stat")
-    if not path.exists():
-        return 0.0
-    fields = path.read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return {kind: sum(map(cpu_seconds, its)) for kind, its in kinds.items()}
 
 
 def _say_settings(address: str) -> None:

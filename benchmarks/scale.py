@@ -27,6 +27,7 @@ from typing import IO
 
 import httpx2
 from benchmarks import bulk
+from benchmarks.processes import cpu_seconds, memory_mib
 
 SEED = 2
 BATCH = 100
@@ -40,16 +41,12 @@ class Server:
     pid: int
 
     def cpu_seconds(self) -> float:
-        """Processor time of the server so far, from /proc (Linux)."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Processor time of the server and its worker so far."""
+        return cpu_seconds(self.pid)
 
     def memory_mib(self, name: str) -> float:
-        """`VmRSS` (now) or `VmHWM` (at most so far), from /proc (Linux)."""
-        for line in Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines():
-            if line.startswith(name):
-                return int(line.split()[1]) / 1024
-        raise LookupError(name)
+        """`VmRSS` (now) or `VmHWM` (at most so far) of both."""
+        return memory_mib(self.pid, name)
 
 
 def main() -> None:

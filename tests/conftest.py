@@ -54,7 +54,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def _migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Migrating takes longer than most tests; each gets a copy of this file, with the org `default` in it."""
     path = tmp_path_factory.mktemp("migrated") / "memory.db"
-    engine = sqlite_engine(path, begin="BEGIN IMMEDIATE", query_only=False)
+    engine = sqlite_engine(path, query_only=False)
     with engine.begin() as connection:
         migrate(connection)
         orgs.add(connection, ORG, "Default", NOW)

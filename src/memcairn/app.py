@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
@@ -97,6 +98,15 @@ _NATIVE_DOORS = (
 """Looked through from the first on with every request: what is asked most stands first."""
 
 
+class Alive(Protocol):
+    """A worker, here or in another process."""
+
+    @property
+    def beat_at(self) -> float:
+        """When it last gave a sign of life, in `time.monotonic` seconds."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """A server at work: its ASGI application and what stands behind it. `first_key` was made just now, if any."""
@@ -108,8 +118,13 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, *, local_key: str | None = None) -> AsyncIterator[Running]:
-    """A server with its worker and upkeep, ready to be served; everything is stopped and written on the way out."""
+async def running(
+    settings: Settings, *, local_key: str | None = None, beside: Alive | None = None
+) -> AsyncIterator[Running]:
+    """A server with its worker and upkeep, ready to be served; everything is stopped and written on the way out.
+
+    With a worker `beside` it, none is started here, and that one's health is told.
+    """
     async with opened(settings) as deps:
         services = Services(deps, rate_limits=RateLimits(settings.rate_limit_per_minute), local_key=local_key)
         first_key = None
@@ -119,8 +134,8 @@ async def running(settings: Settings, *, local_key: str | None = None) -> AsyncI
         else:
             await ensure_default_org(deps)
         await reembedding.begin(deps)
-        worker = Worker(deps) if settings.worker else None
-        app = make_app(services, worker, settings)
+        worker = Worker(deps) if settings.worker and beside is None else None
+        app = make_app(services, beside or worker, settings)
         tasks = [asyncio.create_task(_keep_up(services), name="memcairn-upkeep")]
         if settings.purge_interval:
             tasks.append(asyncio.create_task(_purge_at_times(deps, settings), name="memcairn-purge"))
@@ -145,7 +160,7 @@ async def local_app(path: Path) -> AsyncIterator[tuple[ASGIApp, str]]:
         yield server.app, local_key
 
 
-def make_app(services: Services, worker: Worker | None, settings: Settings) -> FastAPI:
+def make_app(services: Services, worker: Alive | None, settings: Settings) -> FastAPI:
     """Every door on one application."""
     app = FastAPI(
         title="Memcairn",
@@ -185,7 +200,7 @@ def make_app(services: Services, worker: Worker | None, settings: Settings) -> F
     return app
 
 
-async def _components(deps: Deps, worker: Worker | None) -> Mapping[str, str | None]:
+async def _components(deps: Deps, worker: Alive | None) -> Mapping[str, str | None]:
     revision = await deps.db.read(current_revision)
     head = head_revision()
     silent = worker is not None and time.monotonic() - worker.beat_at > WORKER_SILENT_AFTER_SECONDS

@@ -30,12 +30,12 @@ from memcairn.store.postgres import PostgresDatabase
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, *, embeds: bool = True) -> AsyncIterator[Deps]:
+async def opened(settings: Settings, *, embeds: bool = True, metrics: Metrics | None = None) -> AsyncIterator[Deps]:
     """The dependencies on a migrated database; closed again, with accepted writes finished, on the way out.
 
     Without `embeds` no embedder is loaded, or asked whether it is there: for what neither searches nor remembers.
     """
-    metrics = Metrics()
+    metrics = metrics or Metrics()
     db = open_database(settings, on_group=lambda size, seconds: metrics.write_committed(size, seconds))
     try:
         await db.write(migrate)

@@ -95,7 +95,9 @@ class Settings(BaseSettings):
     memsy_content_chars: Annotated[int, Field(ge=1, le=32_000)] = 8_000
     """The longest content of an event at `/memsy`, in characters."""
     worker: bool = True
-    """Whether `serve` processes events in its own process."""
+    """Whether `serve` processes events, or leaves them to `memcairn worker`."""
+    worker_process: bool | None = None
+    """Whether `serve` processes events in a second process beside its own; by default where there are several cores."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe log line to write."""
     log_json: bool | None = None

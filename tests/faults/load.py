@@ -3,9 +3,11 @@
 import asyncio
 import itertools
 import json
+import operator
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,14 +30,27 @@ class Tally:
 
 @dataclass(frozen=True)
 class Use:
-    """What a process holds at one moment."""
+    """What a server and its worker hold at one moment."""
 
     rss_mib: float
     descriptors: int
     threads: int
 
+    def __add__(self, other: "Use") -> "Use":
+        return Use(self.rss_mib + other.rss_mib, self.descriptors + other.descriptors, self.threads + other.threads)
+
 
 def use_of(pid: int) -> Use:
+    """What the process and those it started hold."""
+    return reduce(operator.add, map(_use_of_one, [pid, *children_of(pid)]))
+
+
+def children_of(pid: int) -> list[int]:
+    stats = [(stat.parent.name, stat.read_text()) for stat in Path("/proc").glob("[0-9]*/stat")]
+    return [int(child) for child, stat in stats if int(stat.rpartition(")")[2].split()[1]) == pid]
+
+
+def _use_of_one(pid: int) -> Use:
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     rss = int(status["VmRSS"].split()[0]) / 1024
     return Use(rss, len(list(Path(f"/proc/{pid}/fd").iterdir())), int(status["Threads"]))

@@ -1,5 +1,6 @@
-"""A real server in a process of its own, to be killed."""
+"""A real server and its worker in processes of their own, to be killed."""
 
+import contextlib
 import json
 import os
 import queue
@@ -43,7 +44,9 @@ class ServerProcess:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("MEMCAIRN_")}
         environ |= {"MEMCAIRN_API_KEY": KEY, "DATABASE_URL": self.database_url} | self._settings
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environ, text=True)
+            self._process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, env=environ, text=True, start_new_session=True
+            )
         lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._forward, args=(lines,), daemon=True).start()
         self.url = json.loads(lines.get(timeout=START_SECONDS))["url"]
@@ -54,27 +57,26 @@ class ServerProcess:
         return self._process.pid
 
     def pause(self) -> None:
-        """Stop it where it stands, until `resume`; it cannot tell, nor do anything about it."""
-        self._signal(signal.SIGSTOP)
+        """Stop server and worker where they stand, until `resume`; they cannot tell, nor do anything about it."""
+        os.killpg(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        self._signal(signal.SIGCONT)
+        os.killpg(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it as a power cut ends a process: without a chance to do anything."""
-        self._end(signal.SIGKILL)
+        """End server and worker as a power cut ends them: without a chance to do anything."""
+        with contextlib.suppress(ProcessLookupError):  # both have ended already
+            os.killpg(self.pid, signal.SIGKILL)
+        self._wait()
 
     def stop(self) -> int:
-        """Ask it to end, and wait; returns its exit code."""
-        return self._end(signal.SIGTERM)
-
-    def _signal(self, which: signal.Signals) -> None:
+        """Ask the server to end, and wait; returns its exit code."""
         assert self._process is not None
-        self._process.send_signal(which)
+        self._process.send_signal(signal.SIGTERM)
+        return self._wait()
 
-    def _end(self, how: signal.Signals) -> int:
+    def _wait(self) -> int:
         assert self._process is not None
-        self._signal(how)
         return self._process.wait(timeout=20)
 
     def _forward(self, lines: "queue.Queue[str]") -> None:

@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import gc
-import importlib
 import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from types import FrameType
 from typing import Any
 
@@ -18,6 +17,7 @@ from memcairn import __version__
 from memcairn.api.protocol import ConnectionLimits, protocol_class
 from memcairn.app import WORKER_STOP_SECONDS, Running, running
 from memcairn.assembly import is_open_to_others, opened
+from memcairn.cli.beside import WorkerBeside, has_own_process, run
 from memcairn.cli.diagnosis import OPEN_TO_OTHERS
 from memcairn.cli.listening import bound_socket, is_loopback, url_of
 from memcairn.cli.mode import mode_of
@@ -45,13 +45,17 @@ def run_server(settings: Settings, *, as_json: bool) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish requests and worker; what was not begun goes back to the queue."""
     logs.configure(settings.log_level, json=settings.log_json)
     sys.setswitchinterval(SWITCH_SECONDS)
-    _run(_serve(settings, as_json=as_json))
+    if not has_own_process(settings):
+        run(_serve(settings, None, as_json=as_json))
+        return
+    with contextlib.closing(WorkerBeside(settings)) as beside:
+        run(_serve(settings, beside, as_json=as_json))
 
 
 def run_worker(settings: Settings, *, as_json: bool) -> None:
     """Process events until SIGTERM or Ctrl-C."""
     logs.configure(settings.log_level, json=settings.log_json)
-    _run(_work(settings, as_json=as_json))
+    run(_work(settings, as_json=as_json))
 
 
 class _Server(uvicorn.Server):
@@ -76,17 +80,27 @@ class _Server(uvicorn.Server):
         self.force_exit = self.force_exit or at_once
 
 
-async def _serve(settings: Settings, *, as_json: bool) -> None:
+async def _serve(settings: Settings, beside: WorkerBeside | None, *, as_json: bool) -> None:
     sock = bound_socket(settings.host, settings.port)
     with contextlib.closing(sock):
         await _refuse_open_door(settings)
         if settings.postgres_url is None and is_open_to_others(settings.sqlite_path):
             log.warning(OPEN_TO_OTHERS.format(path=settings.sqlite_path))
-        async with running(settings) as server:
+        async with running(settings, beside=beside) as server, _kept(beside, server):
             _settle_memory()
             http = _Server(_config(settings, server), lambda: _say_ready(settings, server, sock, as_json=as_json))
-            with _on_signal(lambda again: http.stop(at_once=again)):
+
+            def stop(again: bool) -> None:
+                if beside is not None:
+                    beside.stopping = True
+                http.stop(at_once=again)
+
+            with _on_signal(stop):
                 await http.serve(sockets=[sock])
+
+
+def _kept(beside: WorkerBeside | None, server: Running) -> contextlib.AbstractAsyncContextManager[None]:
+    return contextlib.nullcontext() if beside is None else beside.at_work(server.services.deps)
 
 
 def _config(settings: Settings, server: Running) -> uvicorn.Config:
@@ -192,10 +206,3 @@ def _on_signal(stop: Callable[[bool], object]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _run(main: Coroutine[Any, Any, None]) -> None:
-    """On uvloop where there is one; it is not made for Windows."""
-    factory = None if sys.platform == "win32" else importlib.import_module("uvloop").new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(main)

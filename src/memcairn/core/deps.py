@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from memcairn.core.metering import Meter
@@ -18,15 +19,21 @@ from memcairn.store.index.base import Index
 
 
 class Wakeup:
-    """A hint to the worker of this process that work was committed; losing it costs a poll interval, nothing else."""
+    """A hint to the worker that work was committed; losing it costs a poll interval, nothing else.
+
+    `passed_on` takes the hint to a worker in another process; it must neither block nor raise.
+    """
 
     def __init__(self) -> None:
+        self.passed_on: Callable[[], None] | None = None
         self._event = asyncio.Event()
         self._last_two = (float("-inf"), float("-inf"))
 
     def set(self) -> None:
         self._event.set()
         self._last_two = (self._last_two[1], time.monotonic())
+        if self.passed_on is not None:
+            self.passed_on()
 
     def pouring(self, within_seconds: float) -> bool:
         """Whether work was committed twice in the last `within_seconds`: writers are in the middle of something."""

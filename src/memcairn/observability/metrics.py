@@ -6,8 +6,8 @@ starts at zero, so a rate is right from the first scrape; no method raises, so c
 
 import functools
 import logging
-from collections.abc import Callable, Mapping
-from typing import Concatenate, ParamSpec
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Concatenate, ParamSpec
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -19,6 +19,8 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 OTHER = "other"
 """The label of whatever is not in the closed set."""
 MAX_ROUTES = 300
+MAX_KEPT = 100_000
+"""Measurements kept for another process; what comes after them is dropped until they are taken."""
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 REFUSALS = frozenset({"busy", "body_too_large", "body_too_slow", "encoding"})
@@ -37,12 +39,16 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 
+Measurement = tuple[str, list[Any], dict[str, Any]]
+"""The method that was called, and with what: as JSON would hold it."""
+
 
 def _quietly(emit: Callable[Concatenate["Metrics", P], None]) -> Callable[Concatenate["Metrics", P], None]:
     @functools.wraps(emit)
     def quiet(self: "Metrics", /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             emit(self, *args, **kwargs)
+            self._keep((emit.__name__, [*args], {**kwargs}))
         except Exception:  # telemetry must not break what it measures
             log.debug("a measurement was dropped", exc_info=True)
 
@@ -50,10 +56,14 @@ def _quietly(emit: Callable[Concatenate["Metrics", P], None]) -> Callable[Concat
 
 
 class Metrics:
-    """The counters of one server; each instance has its own registry, so two servers in one process stay apart."""
+    """The counters of one server; each instance has its own registry, so two servers in one process stay apart.
 
-    def __init__(self) -> None:
+    With `kept`, measurements are also kept until `take`, for another process to `repeat` and to show.
+    """
+
+    def __init__(self, *, kept: bool = False) -> None:
         self.registry = CollectorRegistry()
+        self._kept: list[Measurement] | None = [] if kept else None
         self._routes: set[str] = set()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -65,6 +75,17 @@ class Metrics:
     def render(self) -> bytes:
         """Everything in the Prometheus text format; serve it as `CONTENT_TYPE`."""
         return generate_latest(self.registry)
+
+    def take(self) -> list[Measurement]:
+        """What was measured since the last time."""
+        taken, self._kept = self._kept or [], [] if self._kept is not None else None
+        return taken
+
+    def repeat(self, measured: Iterable[Measurement]) -> None:
+        """Count here what was measured elsewhere; what is no measurement of this version is left out."""
+        for name, args, kwargs in measured:
+            if name in _MEASUREMENTS:
+                _MEASUREMENTS[name](self, *args, **kwargs)
 
     @_quietly
     def request_started(self) -> None:
@@ -194,6 +215,23 @@ class Metrics:
                 return OTHER
             self._routes.add(route)
         return route
+
+    def _keep(self, measurement: Measurement) -> None:
+        if self._kept is not None and len(self._kept) < MAX_KEPT:
+            self._kept.append(measurement)
+
+
+_MEASUREMENTS: Mapping[str, Callable[..., None]] = {
+    each.__name__: each
+    for each in (
+        Metrics.event_searchable,
+        Metrics.memories_changed,
+        Metrics.job_finished,
+        Metrics.write_committed,
+        Metrics.provider_called,
+    )
+}
+"""What a worker measures."""
 
 
 def _one_of(known: frozenset[str], label: str) -> str:

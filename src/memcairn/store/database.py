@@ -23,9 +23,10 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from memcairn.domain.errors import Unavailable
-from memcairn.store import filters
+from memcairn.store import filters, turns
 from memcairn.store.index import copies
 from memcairn.store.prepared import driver_errors
+from memcairn.store.turns import BUSY_TIMEOUT_MILLIS
 from memcairn.store.wiping import empty_log, wipe_some
 
 P = ParamSpec("P")
@@ -34,7 +35,6 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 READER_THREADS = 4
-BUSY_TIMEOUT_MILLIS = 10_000
 MAX_GROUP = 128
 """Writes committed by one sync. Larger groups gain nothing measurable and make the first caller wait for the last."""
 
@@ -85,8 +85,8 @@ class SqliteDatabase:
     def __init__(self, path: Path, *, on_group: Callable[[int, float], None] = lambda _callers, _seconds: None) -> None:
         self._path = path
         self._on_group = on_group
-        self._writer_engine = sqlite_engine(path, begin="BEGIN IMMEDIATE", query_only=False)
-        self._reader_engine = sqlite_engine(path, begin="BEGIN", query_only=True)
+        self._writer_engine = sqlite_engine(path, query_only=False)
+        self._reader_engine = sqlite_engine(path, query_only=True)
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._closed = False
         self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="memcairn-reader")
@@ -345,8 +345,8 @@ def _opened(engine: Engine, path: Path) -> Connection:
     )
 
 
-def sqlite_engine(path: Path, *, begin: str, query_only: bool) -> Engine:
-    """An engine whose transactions start with `begin` and whose commits survive power loss (`synchronous=FULL`)."""
+def sqlite_engine(path: Path, *, query_only: bool) -> Engine:
+    """An engine whose commits survive power loss (`synchronous=FULL`), for readers or for the writer."""
     engine = create_engine(
         f"sqlite:///{path}",
         poolclass=NullPool if query_only else StaticPool,
@@ -375,7 +375,10 @@ def sqlite_engine(path: Path, *, begin: str, query_only: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        with driver_errors(connection, begin):
-            _driver(connection).execute(begin)
+        with driver_errors(connection, "BEGIN"):
+            if query_only:
+                _driver(connection).execute("BEGIN")
+            else:
+                turns.begin(_driver(connection))
 
     return engine

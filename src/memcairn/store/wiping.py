@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Connection
 
-from memcairn.store import counters
+from memcairn.store import counters, turns
 
 OF_ALL, _TRACES = "", "traces"
 """On Postgres the deletions are counted where numbers of orgs are, under an org that cannot be."""
@@ -62,7 +62,7 @@ def wipe_some(connection: sqlite3.Connection, path: Path, *, first_page: int) ->
     """
     if not empty_log(connection, path):
         return Wiped(first_page, complete=False)
-    connection.execute("BEGIN IMMEDIATE")
+    turns.begin(connection)
     try:
         if not _is_empty(path):
             return Wiped(first_page, complete=False)
