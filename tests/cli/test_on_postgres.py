@@ -26,3 +26,17 @@ def test_it_is_migrated_once_and_then_found_well(
         [database] = [check for check in found["checks"] if check["name"] == "database"]
         assert (found["ok"], database["state"]) == (True, "ok")
         assert "PostgreSQL" in database["says"]
+
+
+def test_a_server_that_may_lose_what_it_acknowledged_is_named(
+    cli: Cli, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", postgres_server.migrated())
+
+    found = cli("doctor", "--json").json()
+
+    # The server of the tests is set up so: it ends with the machine they run on.
+    [durability] = [check for check in found["checks"] if check["name"] == "durability"]
+    assert durability["state"] == "note"
+    for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off"):
+        assert setting in durability["says"]

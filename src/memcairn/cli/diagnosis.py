@@ -27,6 +27,11 @@ from memcairn.store.migrate import migrate as migrate_connection
 
 OPEN_TO_OTHERS = "Other users of this machine can read {path}. Run `chmod 600` on it, or `chmod 700` on its folder."
 
+CARELESS = (
+    "The Postgres server is set to {settings}: when it or its machine dies, what was acknowledged may be lost. Turn it "
+    "on."
+)
+
 LOW_DISK_BYTES = 500 * 2**20
 
 State = Literal["ok", "note", "failed"]
@@ -164,6 +169,15 @@ def _database(settings: Settings) -> Check:
     )
 
 
+def _durability(settings: Settings) -> Check:
+    if settings.postgres_url is None:
+        return Check("durability", "ok", "every commit is synced before it is answered")
+    careless = asyncio.run(_read(settings, postgres_schema.careless))
+    if careless:
+        return Check("durability", "note", CARELESS.format(settings=", ".join(careless)))
+    return Check("durability", "ok", "the server syncs every commit before it is answered")
+
+
 def _access(settings: Settings) -> Check:
     if not _is_there(settings):
         return Check("access", "note", "there are no keys yet; `memcairn serve` makes one and shows it once.")
@@ -218,6 +232,7 @@ _CHECKS: Mapping[str, Callable[[Settings], Check]] = {
     "folder": _folder,
     "privacy": _privacy,
     "database": _database,
+    "durability": _durability,
     "access": _access,
     "jobs": _work,
     "port": _port,
@@ -225,7 +240,7 @@ _CHECKS: Mapping[str, Callable[[Settings], Check]] = {
     "llm": _llm,
 }
 
-_INSIDE_DATABASE = frozenset({"access", "jobs"})
+_INSIDE_DATABASE = frozenset({"durability", "access", "jobs"})
 """Checks that would only repeat what is the matter with the database."""
 
 

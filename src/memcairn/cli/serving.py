@@ -18,16 +18,17 @@ from memcairn.api.protocol import ConnectionLimits, protocol_class
 from memcairn.app import WORKER_STOP_SECONDS, Running, running
 from memcairn.assembly import is_open_to_others, opened
 from memcairn.cli.beside import WorkerBeside, has_own_process, run
-from memcairn.cli.diagnosis import OPEN_TO_OTHERS
+from memcairn.cli.diagnosis import CARELESS, OPEN_TO_OTHERS
 from memcairn.cli.listening import bound_socket, is_loopback, url_of
 from memcairn.cli.mode import mode_of
 from memcairn.cli.output import emit, escape, notes
+from memcairn.core.deps import Deps
 from memcairn.core.reembedding import begin as begin_reembedding
 from memcairn.domain.errors import Forbidden
 from memcairn.observability import logs
 from memcairn.pipeline.worker import Worker
 from memcairn.settings import Settings
-from memcairn.store import keys
+from memcairn.store import keys, postgres_schema
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,8 @@ async def _serve(settings: Settings, beside: WorkerBeside | None, *, as_json: bo
         if settings.postgres_url is None and is_open_to_others(settings.sqlite_path):
             log.warning(OPEN_TO_OTHERS.format(path=settings.sqlite_path))
         async with running(settings, beside=beside) as server, _kept(beside, server):
+            if settings.postgres_url is not None:
+                await _warn_of_carelessness(server.services.deps)
             _settle_memory()
             http = _Server(_config(settings, server), lambda: _say_ready(settings, server, sock, as_json=as_json))
 
@@ -101,6 +104,12 @@ async def _serve(settings: Settings, beside: WorkerBeside | None, *, as_json: bo
 
 def _kept(beside: WorkerBeside | None, server: Running) -> contextlib.AbstractAsyncContextManager[None]:
     return contextlib.nullcontext() if beside is None else beside.at_work(server.services.deps)
+
+
+async def _warn_of_carelessness(deps: Deps) -> None:
+    careless = await deps.db.read(postgres_schema.careless)
+    if careless:
+        log.warning(CARELESS.format(settings=", ".join(careless)))
 
 
 def _config(settings: Settings, server: Running) -> uvicorn.Config:

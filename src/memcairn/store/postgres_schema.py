@@ -8,6 +8,8 @@ from memcairn.domain.errors import Unavailable
 OLDEST_SERVER = 15
 OLDEST_VECTOR = (0, 8)
 
+_CAREFUL = ("fsync", "full_page_writes", "synchronous_commit")
+
 _MIGRATING = 0x6D656D6361697203
 """The number of the lock under which a database is migrated; any that no other program takes."""
 
@@ -48,6 +50,12 @@ def described(connection: Connection) -> str:
     """Which server it is, for people."""
     version = connection.exec_driver_sql("SHOW server_version").scalar_one()
     return f"PostgreSQL {version}, pgvector {_vector_version(connection) or 'not installed yet'}"
+
+
+def careless(connection: Connection) -> list[str]:
+    """The settings of the server by which a crash may lose what was acknowledged; none as it comes."""
+    values = {name: connection.exec_driver_sql(f"SHOW {name}").scalar_one() for name in _CAREFUL}
+    return [f"{name} = {value}" for name, value in values.items() if value == "off"]
 
 
 def _require_server(connection: Connection) -> None:
