@@ -1,7 +1,9 @@
 """`memcairn migrate-db` between two files, and between a file and a Postgres."""
 
+from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from memcairn import MemcairnClient
@@ -33,6 +35,19 @@ def test_another_file_answers_alike(cli: Cli, source: str, tmp_path: Path) -> No
     assert answer.json()["rows"]["events"] == 1
     assert before
     assert texts(tmp_path / "copy") == before
+
+
+@pytest.mark.postgres
+def test_on_postgres_the_graph_of_vectors_is_there_before_a_server_starts(
+    cli: Cli, source: str, postgres_server: PostgresServer
+) -> None:
+    target = postgres_server.empty()
+
+    cli("migrate-db", source, target)
+
+    with closing(psycopg.connect(target)) as connection:
+        graphs = connection.execute("SELECT indexname FROM pg_indexes WHERE indexdef LIKE '%USING hnsw%'").fetchall()
+    assert len(graphs) == 1
 
 
 @pytest.mark.postgres

@@ -47,7 +47,11 @@ async def _move(source: str, target: str, name: str, *, restart: bool) -> Databa
         embedder = await asyncio.to_thread(make_embedder, settings, Metrics())
         deps = Deps(db=copy, index=index, embedder=embedder, clock=SystemClock(), metrics=Metrics())
         with _progress() as on_progress:
-            return await copy_database(origin, deps, name=name, restart=restart, on_progress=on_progress)
+            copied = await copy_database(origin, deps, name=name, restart=restart, on_progress=on_progress)
+        if isinstance(index, PostgresIndex):
+            # At the end and in one go: row by row it takes three times as long.
+            await copy.write(index.prepare, model=embedder.model, dimensions=embedder.dimensions)
+        return copied
 
 
 @contextlib.asynccontextmanager

@@ -44,6 +44,9 @@ tens of milliseconds, and adding a row is ten times as cheap."""
 MAPPED_BEHIND = 2
 """Rows from before that are put into the graph with each new one, until none is left."""
 
+_BUILDING = ("statement_timeout = 0", "maintenance_work_mem = '512MB'")
+"""pgvector builds a graph far more slowly once it no longer fits into this memory."""
+
 _BEAM = 200
 """`hnsw.ef_search`: at least as many as are asked for."""
 
@@ -126,11 +129,15 @@ def map_some(connection: Connection, org_id: str, count: int) -> None:
 
 
 def make_graph(connection: Connection, model: str, dimensions: int) -> None:
-    """Make the graph for vectors of a model, unless there is one. Quick while there are no rows of that model."""
+    """Make the graph for vectors of a model, unless there is one. Quick while there are no rows of that model; for a
+    million of them it takes minutes, in which nobody may write.
+    """
     name = f"ix_index_rows_near_{lexemes.scope_lexeme(model, str(dimensions))}"
     # Even with IF NOT EXISTS the statement would first wait for every writer to end, and hold up the next ones.
     if connection.execute(_FIND_GRAPH, {"name": name}).scalar_one() is not None:
         return
+    for setting in _BUILDING:
+        connection.exec_driver_sql(f"SET LOCAL {setting}")
     # A definition takes no bound values. In a text() a colon would begin the name of one.
     quoted = "'" + model.replace("'", "''").replace(":", r"\:") + "'"
     connection.execute(
