@@ -1,19 +1,30 @@
 """Ascending numbers inside an org, without gaps from work that was rolled back."""
 
-from sqlalchemy import Connection, delete, select
+import functools
 
-from memcairn.store.dialect import upsert
+from sqlalchemy import Connection, bindparam, delete, select
+
+from memcairn.store.dialect import upsert_on
+from memcairn.store.prepared import Prepared
 from memcairn.store.schema import counters
 
 
 def take(connection: Connection, org_id: str, name: str, *, count: int = 1, start: int = 0) -> int:
     """Reserve `count` numbers and return the first; the very first one ever taken is `start` + 1."""
-    statement = upsert(connection, counters).values(org_id=org_id, name=name, value=start + count)
-    statement = statement.on_conflict_do_update(
-        index_elements=["org_id", "name"], set_={"value": counters.c.value + count}
-    )
-    last: int = connection.execute(statement.returning(counters.c.value)).scalar_one()
+    bound = {"of_org": org_id, "of_name": name, "taken": count, "first": start + count}
+    last: int = _taking(connection.dialect.name).first(connection, bound).value
     return last - count + 1
+
+
+@functools.cache
+def _taking(dialect: str) -> Prepared:
+    statement = upsert_on(dialect, counters).values(
+        org_id=bindparam("of_org"), name=bindparam("of_name"), value=bindparam("first")
+    )
+    statement = statement.on_conflict_do_update(
+        index_elements=["org_id", "name"], set_={"value": counters.c.value + bindparam("taken")}
+    )
+    return Prepared(statement.returning(counters.c.value))
 
 
 def present(connection: Connection, org_id: str, name: str) -> bool:

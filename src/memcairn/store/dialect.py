@@ -15,9 +15,12 @@ UpsertInsert = sqlite.Insert | postgresql.Insert
 
 def upsert(connection: Connection, table: Table) -> UpsertInsert:
     """An INSERT on which `on_conflict_do_update` and `on_conflict_do_nothing` can be called."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
+    return upsert_on(connection.dialect.name, table)
+
+
+def upsert_on(dialect: str, table: Table) -> UpsertInsert:
+    """The same, for a statement that is made once: `dialect` is the name of the connection's."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 def at_end(connection: Connection, key: Hashable, work: T) -> T | None:

@@ -26,13 +26,15 @@ _Convert = Callable[[Any], Any]
 class Prepared:
     """A statement whose values are all bound by name; of an INSERT, `columns` are those that are given.
 
+    An INSERT that says what to do about rows that are there already is not `plain`: nothing else may take its place.
     The same as `connection.execute`, inside the same transaction and with the same errors. Lists that are expanded
     (`IN`) and defaults made in Python are not for it.
     """
 
-    def __init__(self, statement: Statement, *, columns: Sequence[str] | None = None) -> None:
+    def __init__(self, statement: Statement, *, columns: Sequence[str] | None = None, plain: bool = True) -> None:
         self._statement = statement
         self._columns = columns
+        self._plain = plain
         self._compiled: _Compiled | None = None
 
     def run(self, connection: Connection, rows: Sequence[Values]) -> None:
@@ -41,7 +43,7 @@ class Prepared:
             return
         driver = _sqlite(connection)
         if driver is None:
-            if isinstance(self._statement, Insert) and isinstance(self._statement.table, Table):
+            if self._plain and isinstance(self._statement, Insert) and isinstance(self._statement.table, Table):
                 bulk.add(connection, self._statement.table, rows)
             else:
                 connection.execute(self._statement, list(rows))

@@ -1,5 +1,6 @@
 """Sessions: one conversation each, made by hand or by the first event that names them."""
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,12 +13,13 @@ from memcairn.domain.filters import Filter
 from memcairn.domain.ids import new_id
 from memcairn.store import counters, filters
 from memcairn.store.batches import chunks
-from memcairn.store.dialect import upsert
+from memcairn.store.dialect import upsert, upsert_on
 from memcairn.store.prepared import Prepared
 from memcairn.store.schema import events, sessions, summaries
 
 _COLUMNS = [column for column in sessions.c if column.name != "last_position"]
 _NAMES = [column.name for column in _COLUMNS]
+_CREATED = ("org_id", "session_id", "session_uuid", "number", "last_position", "created_at", "updated_at")
 _LIVE = sessions.c.deleted_at.is_(None)
 # Built once: they run with nearly every request, and putting them together takes longer than running them.
 _THIS = and_(sessions.c.org_id == bindparam("of_org"), sessions.c.session_id == bindparam("of_session"))
@@ -207,8 +209,13 @@ def _create(connection: Connection, org_id: str, session_ids: Sequence[str], now
         }
         for number, session_id in enumerate(session_ids, start=first)
     ]
-    statement = upsert(connection, sessions).on_conflict_do_nothing(index_elements=["org_id", "session_id"])
-    connection.execute(statement, rows)
+    _creating(connection.dialect.name).run(connection, rows)
+
+
+@functools.cache
+def _creating(dialect: str) -> Prepared:
+    statement = upsert_on(dialect, sessions).on_conflict_do_nothing(index_elements=["org_id", "session_id"])
+    return Prepared(statement, columns=_CREATED, plain=False)
 
 
 def _session(row: Iterable[Any]) -> Session:
