@@ -58,7 +58,7 @@ EXERCISED = {
 """Tables that the use-cases below must have reached, so that the recorder had something to hear."""
 
 TOUCHED = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN|,)\s+\"?(\w+)\"?", re.IGNORECASE)
-BOUND = re.compile(r"(?:\borg_id\s*=\s*(?:\?|%\())|(?:\(org_id\b)", re.IGNORECASE)
+BOUND = re.compile(r"(?:\borg_id\s*=\s*(?:\?|%\(|'))|(?:\(org_id\b)", re.IGNORECASE)
 UNSHARDABLE = re.compile(
     r"\bMERGE\s+INTO\b|\bLOCK\s+TABLE\b|\bTRUNCATE\b|\bpg_(?:try_)?advisory_lock|\bSET\s+SESSION\b|\bnextval\b"
     r"|^\s*SET\s+(?!LOCAL\b|TRANSACTION\b)|\bUPDATE\s+\w+\s+SET\s+(?:\w+\s*=\s*[^,]+,\s*)*org_id\s*=",
@@ -127,13 +127,31 @@ class Recorder:
         of_nobody = tenant_tables == {"counters"} and _holds(parameters, wiping.OF_ALL)
         if tenant_tables and not (BOUND.search(statement) and (_holds(parameters, ORG) or of_nobody)):
             self.unbound.append(statement)
-        if UNSHARDABLE.search(statement):
+        if UNSHARDABLE.search(statement) and not statement.startswith("PRAGMA"):
             self.unshardable.append(statement)
 
 
 def _holds(parameters: Sequence[Any], org_id: str) -> bool:
     every_set = parameters if isinstance(parameters, list) else [parameters]
     return all(org_id in (each.values() if isinstance(each, dict) else each) for each in every_set)
+
+
+@contextmanager
+def recorded_by_driver(database: SqliteDatabase) -> Iterator[Recorder]:
+    """As SQLite itself tells, with the values in their places: it hears statements that go past SQLAlchemy too."""
+    recorder = Recorder()
+
+    def note(statement: str) -> None:
+        recorder.note(statement, [{ORG: ORG}] if f"'{ORG}'" in statement else [{}])
+
+    def listen(driver: Any, _record: object = None) -> None:
+        driver.set_trace_callback(note)
+
+    for connection in (database._connection, *database._open_readers):
+        listen(connection.connection.dbapi_connection)
+    event.listen(database._reader_engine, "connect", listen)
+    yield recorder
+    event.remove(database._reader_engine, "connect", listen)
 
 
 @contextmanager
@@ -156,7 +174,7 @@ def recorded(*engines: Engine) -> Iterator[Recorder]:
 async def test_every_statement_says_whose_rows_it_means(
     sqlite_database: SqliteDatabase, deps: Deps, principal: Principal
 ) -> None:
-    with recorded(sqlite_database._writer_engine, sqlite_database._reader_engine) as recorder:
+    with recorded_by_driver(sqlite_database) as recorder:
         await _remember(deps, principal)
         await _converse(deps, principal)
         await _file(deps, principal)
@@ -360,7 +378,7 @@ class TestTheRecorderItself:
 
     @pytest.mark.anyio
     async def test_it_hears_both_engines_of_a_database(self, sqlite_database: SqliteDatabase) -> None:
-        with recorded(sqlite_database._writer_engine, sqlite_database._reader_engine) as recorder:
+        with recorded_by_driver(sqlite_database) as recorder:
             await sqlite_database.read(lambda connection: connection.execute(text("SELECT 1 FROM events")).all())
             await sqlite_database.write(lambda connection: connection.execute(select(metadata.tables["users"])).all())
 

@@ -33,17 +33,20 @@ MAX_READ_CHARS = 4_000
 _BORDER = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])|\s*[\n\r\u2028\u2029]+\s*")
 _ABBREVIATED = re.compile(r"(?:^|\s)(?:[^\W\d_]|dr|mr|mrs|ms|prof|st|vs|etc|no|nr|bzw|ca|e\.g|i\.e|z\.b|sra?)\.$", re.I)
 _WORD = re.compile(r"[^\W_]+")
+_CUE_WORD = re.compile(r"\w+(?:'\w+)?")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 _DIGIT = re.compile(r"\d")
 _ASKS = re.compile(r"[?？]\W*$")
-_PROMISES = re.compile(
-    r"\b(?:i(?:'ll| will| promise| plan to| have to| need to)|we(?:'ll| will| agreed| decided| have to| need to)|let's|"
-    r"deal|agreed|remember|by (?:mon|tues|wednes|thurs|fri|satur|sun)day|remind me|don't forget|deadline|due|"
-    r"ich werde|wir werden|ich muss|wir müssen|abgemacht|vereinbart|versprochen|spätestens|"
-    r"je vais|nous allons|je dois|on a décidé|d'accord pour|promis|"
-    r"voy a|vamos a|tengo que|tenemos que|acordamos|prometo|quedamos en)\b|约定|决定|答应|必须|約束|決め",
-    re.IGNORECASE,
+_PROMISED = (
+    *("i'll", "i will", "i promise", "i plan to", "i have to", "i need to", "we'll", "we will", "we agreed"),
+    *("we decided", "we have to", "we need to", "let's", "deal", "agreed", "remember", "remind me", "don't forget"),
+    *("deadline", "due", *(f"by {day}day" for day in ("mon", "tues", "wednes", "thurs", "fri", "satur", "sun"))),
+    *("ich werde", "wir werden", "ich muss", "wir müssen", "abgemacht", "vereinbart", "versprochen", "spätestens"),
+    *("je vais", "nous allons", "je dois", "on a décidé", "d'accord pour", "promis"),
+    *("voy a", "vamos a", "tengo que", "tenemos que", "acordamos", "prometo", "quedamos en"),
 )
+_PROMISED_UNSPACED = ("约定", "决定", "答应", "必须", "約束", "決め")
+_PROMISES = re.compile(rf"\b(?:{'|'.join(_PROMISED)})\b|{'|'.join(_PROMISED_UNSPACED)}")
 _FENCED = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _MARKUP = re.compile(r"^(?:[#>*+-]+\s+)+|\*\*|__")
 _CODE_SIGNS = frozenset("=(){}[]<>;_@\\|`")
@@ -107,17 +110,22 @@ def substance(sentence: str, *, said_at: datetime, known_names: Collection[str] 
     names = {entity.name.casefold() for entity in find_entities(plain)} - {name.casefold() for name in known_names}
     worth += NAME_WORTH * min(MAX_NAMES, len(names))
     worth += LASTING_WORTH * _lasting(plain)
-    worth += PROMISE_WORTH * (_PROMISES.search(plain) is not None)
+    worth += PROMISE_WORTH * _promises(plain.lower())
     return worth
+
+
+def _promises(low: str) -> bool:
+    # Looking for each phrase takes a tenth of what the expression takes on the many sentences that hold none.
+    return any(phrase in low for phrase in (*_PROMISED, *_PROMISED_UNSPACED)) and _PROMISES.search(low) is not None
 
 
 def discount(sentence: str) -> float:
     """The part of its worth that is left when a sentence asks, is a trifle, or consists of signs."""
     if is_acknowledgement(sentence, acknowledgements()):
         return NOTHING_PART
-    letters = sum(char.isalpha() for char in sentence)
-    filled = sum(not char.isspace() for char in sentence)
-    signs = sum(char in _CODE_SIGNS for char in sentence)
+    letters = sum(map(str.isalpha, sentence))
+    filled = len(sentence) - sum(map(str.isspace, sentence))
+    signs = sum(map(_CODE_SIGNS.__contains__, sentence))
     if signs > filled * _MOST_CODE_SIGNS:
         return CODE_PART
     if letters < filled * _LEAST_LETTERS:
@@ -137,7 +145,7 @@ def _length_share(sentence: str) -> float:
 def _lasting(sentence: str) -> float:
     """The confidence of the surest cue rule that finds a statement here; 0 without one."""
     book = rule_book()
-    rules = book.waking(frozenset(re.findall(r"\w+(?:'\w+)?", sentence.lower())))
+    rules = book.waking(frozenset(_CUE_WORD.findall(sentence.lower())))
     found = ((rule.confidence, rule.pattern.search(sentence)) for rule in rules)
     return max(
         (confidence for confidence, match in found if match and is_asserted(sentence, *match.span(), book)),

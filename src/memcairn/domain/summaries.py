@@ -4,7 +4,9 @@ A summary made here is lines of `2026-03-15 Ann: what she said.`; the next one r
 beside what has been said since.
 """
 
+import functools
 import re
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -30,6 +32,7 @@ _MAX_CONSIDERED = 80  # the best sentences by themselves; redundancy is weighed 
 _TRIFLE = 0.2  # of what the best sentence is worth
 _MAX_MISSES = 6  # sentences in a row that do not fit before the room counts as full
 _MAX_SPEAKER_CHARS = 60
+_REMEMBERED_SENTENCES = 2_000
 _NAMELESS = "user"
 _SHORT_CHARS = 80
 _HEARD_FROM = {EventKind.USER_MESSAGE: 1.0, EventKind.ASSISTANT_MESSAGE: 0.7}
@@ -101,14 +104,16 @@ def shortened(text: str, limit: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Sentence:
-    """`order` counts in reading order; `worth` is what it brings besides its topic words, 0 to about 2."""
+    """`order` counts in reading order; `words` are its topic words, each once and sorted: sums of floats depend on the
+    order. `worth` is what it brings besides them, 0 to about 2.
+    """
 
     order: int
     day: str
     speaker: str
     text: str
     carried: bool
-    words: frozenset[str]
+    words: tuple[str, ...]
     worth: float
     part: float
 
@@ -116,15 +121,10 @@ class _Sentence:
     def voice(self) -> tuple[str, str]:
         return self.day, self.speaker
 
-    def value(self, weights: Mapping[str, float], top: float, news: float = 1.0) -> float:
-        """`weights` of its words beside `top`, the greatest there is; `news` is the part no chosen sentence tells."""
-        topic = _weight(self.words, weights) / (len(self.words) + 4) / top
+    def value(self, weight: float, top: float, news: float = 1.0) -> float:
+        """`weight` of its words, with the greatest that one word has; `news` is the part no chosen sentence tells."""
+        topic = weight / (len(self.words) + 4) / top
         return self.part * (self.worth * news + topic)
-
-
-def _weight(words: Collection[str], weights: Mapping[str, float]) -> float:
-    # Sorted, because sums of floats depend on their order and sets have none that lasts.
-    return sum(weights[word] for word in sorted(words))
 
 
 def _folded(previous: str, said: Sequence[Utterance]) -> str:
@@ -145,28 +145,28 @@ def _carried(previous: str) -> list[_Sentence]:
         match = _LINE.match(line.strip())
         if match is None:
             continue
-        said_at = _moment(match["day"])
+        day, speaker = match["day"] or "", match["speaker"] or ""
         for text in split(match["text"]):
-            worth = substance(text, said_at=said_at, known_names=[match["speaker"] or ""]) + _CARRIED_WORTH
-            words = frozenset(words_of(text))
-            found.append(
-                _Sentence(
-                    len(found),
-                    match["day"] or "",
-                    match["speaker"] or "",
-                    shortened(text, MAX_SENTENCE_CHARS),
-                    carried=True,
-                    words=words,
-                    worth=worth,
-                    part=discount(text),
-                )
-            )
+            words, worth, part = _weighed_before(text, day, speaker)
+            shown = shortened(text, MAX_SENTENCE_CHARS)
+            found.append(_Sentence(len(found), day, speaker, shown, carried=True, words=words, worth=worth, part=part))
     return found
 
 
-def _moment(day: str | None) -> datetime:
+@functools.lru_cache(_REMEMBERED_SENTENCES)
+def _weighed_before(text: str, day: str, speaker: str) -> tuple[tuple[str, ...], float, float]:
+    """Words, worth and part of a sentence of the last summary: most of them stood in the one before as well."""
+    worth = substance(text, said_at=_moment(day), known_names=[speaker]) + _CARRIED_WORTH
+    return _topics(text), worth, discount(text)
+
+
+def _topics(text: str) -> tuple[str, ...]:
+    return tuple(sorted(set(words_of(text))))
+
+
+def _moment(day: str) -> datetime:
     try:
-        return datetime.fromisoformat(day or "").replace(tzinfo=UTC)
+        return datetime.fromisoformat(day).replace(tzinfo=UTC)
     except ValueError:
         return datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -180,7 +180,7 @@ def _fresh(said: Utterance, names: Collection[str], *, start: int) -> list[_Sent
             said.speaker,
             shortened(text, MAX_SENTENCE_CHARS),
             carried=False,
-            words=frozenset(words_of(text)),
+            words=_topics(text),
             worth=substance(text, said_at=said.said_at, known_names=names),
             part=heard_from * discount(text),
         )
@@ -211,11 +211,16 @@ class _Picking:
 
     def __init__(self, sentences: Sequence[_Sentence]) -> None:
         self._weights = dict(topic_weights([each.words for each in sentences]))
-        self._at_first = {each.order: _weight(each.words, self._weights) or 1.0 for each in sentences}
+        self._at_first = {each.order: self._weight(each) or 1.0 for each in sentences}
         self._top = max(self._weights.values(), default=1.0) or 1.0
-        self.values = {each.order: each.value(self._weights, self._top) for each in sentences}
+        self.values = {each.order: each.value(self._weight(each), self._top) for each in sentences}
         self.chosen: list[_Sentence] = []
         self._sentences = list(sentences)
+        self._holding: dict[str, list[_Sentence]] = defaultdict(list)
+        for sentence in sentences:
+            for word in sentence.words:
+                self._holding[word].append(sentence)
+        self._now = {each.order: self._value_now(each) for each in sentences}
 
     def best(self, limit: int) -> list[_Sentence]:
         """The sentences worth most, without trifles that only fill the room, in reading order."""
@@ -227,11 +232,11 @@ class _Picking:
     def pick(self, among: Sequence[_Sentence], room: int, *, whole: bool = False) -> None:
         """Choose from `among` while its own part of the text (`whole`: the whole text) stays within `room`."""
         orders = {each.order for each in among}
-        left = [each for each in among if each not in self.chosen]
+        taken_before = {each.order for each in self.chosen}
+        left = {each.order: each for each in among if each.order not in taken_before}
         misses = 0
         while left and misses < _MAX_MISSES:
-            best = max(left, key=lambda each: (self._value_now(each), -each.order))
-            left.remove(best)
+            best = left.pop(max(left, key=lambda order: (self._now[order], -order)))
             taken = [each for each in self.chosen if whole or each.order in orders]
             if self.chosen and len(_rendered([*taken, best])) > room:
                 misses += 1
@@ -239,14 +244,20 @@ class _Picking:
                 misses = 0
                 self._take(best)
 
+    def _weight(self, sentence: _Sentence) -> float:
+        return sum(map(self._weights.__getitem__, sentence.words))
+
     def _value_now(self, sentence: _Sentence) -> float:
-        news = _weight(sentence.words, self._weights) / self._at_first[sentence.order]
-        return sentence.value(self._weights, self._top, news)
+        weight = self._weight(sentence)
+        return sentence.value(weight, self._top, weight / self._at_first[sentence.order])
 
     def _take(self, sentence: _Sentence) -> None:
         self.chosen.append(sentence)
+        touched: dict[int, _Sentence] = {}
         for word in sentence.words:
             self._weights[word] *= _TWICE_TOLD
+            touched |= {each.order: each for each in self._holding[word]}
+        self._now |= {order: self._value_now(each) for order, each in touched.items()}
 
 
 def _rendered(sentences: Sequence[_Sentence]) -> str:
