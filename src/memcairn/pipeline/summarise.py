@@ -141,7 +141,4 @@ def _is_unchanged(connection: Connection, work: _Work) -> bool:
     latest = summaries.latest(connection, work.org_id, work.session_id)
     if (latest and latest.summary_id) != (work.previous and work.previous.summary_id):
         return False
-    now = events.by_ids(connection, work.org_id, [event.event_id for event in work.folded])
-    return [(event.event_id, event.content) for event in now] == [
-        (event.event_id, event.content) for event in work.folded
-    ]
+    return events.all_unchanged(connection, work.org_id, work.folded)

@@ -1,6 +1,6 @@
 """The event log."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -128,12 +128,29 @@ def states(connection: Connection, org_id: str, event_ids: Sequence[str]) -> dic
 
 def unchanged(connection: Connection, org_id: str, read_before: Sequence[Event]) -> set[str]:
     """Those that are still live and pending and say what they said when they were read."""
-    now = {event.event_id: event for event in by_ids(connection, org_id, [each.event_id for each in read_before])}
+    said = {event.event_id: _said(event) for event in read_before}
     return {
-        event_id
-        for event_id, before in ((each.event_id, each) for each in read_before)
-        if event_id in now and now[event_id].status is EventStatus.PENDING and _said(now[event_id]) == _said(before)
+        row.event_id
+        for row in _saying(connection, org_id, said, _LIVE, events.c.status == EventStatus.PENDING.value)
+        if tuple(row)[1:] == said[row.event_id]
     }
+
+
+def all_unchanged(connection: Connection, org_id: str, read_before: Sequence[Event]) -> bool:
+    """Whether each of them is still live and says what it said when it was read."""
+    said = {event.event_id: _said(event) for event in read_before}
+    now = {row.event_id: tuple(row)[1:] for row in _saying(connection, org_id, said, _LIVE)}
+    return now == said
+
+
+def _saying(
+    connection: Connection, org_id: str, event_ids: Iterable[str], *where: ColumnElement[bool]
+) -> Iterator[Row[*tuple[Any, ...]]]:
+    """What memories are derived from, of each of these events that fulfils `where`."""
+    said = (events.c.content, events.c.kind, events.c.role, events.c.name, events.c.occurred_at)
+    for chunk in chunks(list(event_ids)):
+        mine = (events.c.org_id == org_id, events.c.event_id.in_(chunk), *where)
+        yield from connection.execute(select(events.c.event_id, *said).where(*mine))
 
 
 def in_session(
@@ -300,7 +317,7 @@ def erase(connection: Connection, org_id: str, event_ids: Sequence[str]) -> int:
 
 
 def _said(event: Event) -> tuple[object, ...]:
-    return event.content, event.kind, event.role, event.name, event.occurred_at
+    return event.content, event.kind.value, event.role, event.name, event.occurred_at
 
 
 def _conditions(where: EventFilter) -> list[ColumnElement[bool]]:
