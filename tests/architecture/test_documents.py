@@ -15,6 +15,7 @@ from memcairn.domain.errors import DomainError
 from memcairn.settings import Settings
 from tests.architecture.routes import ROUTES
 from tests.architecture.source import ROOT, Source, program
+from tests.faults.figures import published, sentence
 
 PAGE = (ROOT / "docs" / "reference" / "errors.md").read_text("utf-8")
 ROW = re.compile(r"^\| `(?P<code>\w+)` \| (?:(?P<status>\d{3}) \| )?(?P<meaning>[^|]+) \| (?P<way_out>[^|]+) \|$", re.M)
@@ -164,3 +165,10 @@ def test_what_a_page_promises_is_shown_by_tests_that_exist(page: str) -> None:
 
     assert set(re.findall(r"`(test_\w+)`", text)) <= defined
     assert [path for path in re.findall(r"`(tests/[\w/]+\.py)`", text) if not (ROOT / path).exists()] == []
+
+
+def test_a_published_figure_is_of_a_test_there_is() -> None:
+    pages = (ROOT / "tests" / "faults").glob("test_*.py")
+    names = {sentence(name) for page in pages for name in re.findall(r"def (test_\w+)", page.read_text("utf-8"))}
+
+    assert {row.partition("[")[0] for row in published()} - names == set()
