@@ -37,6 +37,14 @@ _OF_SESSION = select(*_COLUMNS).where(
     events.c.org_id == bindparam("of_org"), events.c.session_id == bindparam("of_session"), _LIVE
 )
 _LAST = Prepared(_OF_SESSION.order_by(events.c.position.desc()).limit(bindparam("count", type_=Integer)))
+_NEWEST = (events.c.created_at.desc(), events.c.event_id.desc())
+_PENDING = select(*_COLUMNS).where(events.c.org_id == bindparam("of_org"), _LIVE, IS_PENDING)
+_NEWEST_PENDING = Prepared(_PENDING.order_by(*_NEWEST).limit(bindparam("count", type_=Integer)))
+_NEWEST_PENDING_OF_ACTOR = Prepared(
+    _PENDING.where(events.c.actor_id == bindparam("of_actor"))
+    .order_by(*_NEWEST)
+    .limit(bindparam("count", type_=Integer))
+)
 _BEHIND = _OF_SESSION.where(events.c.position > bindparam("after")).order_by(events.c.position)
 
 
@@ -248,13 +256,16 @@ def pending(
     metadata: Filter | None = None,
 ) -> list[Event]:
     """The newest live events not processed yet that contain one of `words` (any, if there are none)."""
+    if not words and metadata is None and where in (EventFilter(), EventFilter(actor_id=where.actor_id)):
+        newest = _NEWEST_PENDING if where.actor_id is None else _NEWEST_PENDING_OF_ACTOR
+        bound = {"of_org": org_id, "of_actor": where.actor_id, "count": limit}
+        return [_event(row) for row in newest.rows(connection, bound)]
     statement = select(*_COLUMNS).where(events.c.org_id == org_id, _LIVE, *_conditions(where), IS_PENDING)
     if metadata is not None:
         statement = statement.where(filters.condition(connection, events.c.metadata, metadata))
     if words:
         statement = statement.where(or_(*(events.c.content.icontains(word, autoescape=True) for word in words)))
-    statement = statement.order_by(events.c.created_at.desc(), events.c.event_id.desc()).limit(limit)
-    return [_event(row) for row in connection.execute(statement)]
+    return [_event(row) for row in connection.execute(statement.order_by(*_NEWEST).limit(limit))]
 
 
 def mark(
