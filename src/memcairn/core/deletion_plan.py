@@ -161,15 +161,19 @@ def _closings(
     closings: dict[str, Closing] = {}
     relinked: dict[str, str | None] = {}
     replaced_by = lineage.successors(connection, org_id, list(gone))
+    rivals: dict[str, tuple[dict[str, Belief], dict[str, Belief]]] = {}
     for known in vanished:
         before = _predecessor(connection, org_id, known.memory.supersedes, gone)
         above = _left_above(known.memory.memory_id, replaced_by, gone)
-        after = [_belief(each) for each in lineage.known_by_ids(connection, org_id, above)]
-        relinked |= {each.memory_id: before for each in after}
+        after = {each.memory.memory_id: _belief(each) for each in lineage.known_by_ids(connection, org_id, above)}
+        relinked |= dict.fromkeys(after, before)
         in_slot = _in_slot(connection, org_id, known, gone)
         for closed in _closed_by(connection, org_id, known, before, in_slot):
-            others = [_belief(each) for each in in_slot if each.memory.status in _CLOSED_BY_ANOTHER]
-            rival = next_rival(_belief(closed), others, after)
+            # Of several that go at once each may have closed it: whatever stands against it beside any of them counts.
+            others, explicit = rivals.setdefault(closed.memory.memory_id, ({}, {}))
+            others |= {e.memory.memory_id: _belief(e) for e in in_slot if e.memory.status in _CLOSED_BY_ANOTHER}
+            explicit |= after
+            rival = next_rival(_belief(closed), list(others.values()), list(explicit.values()))
             first = events.by_ids(connection, org_id, list(closed.memory.source_event_ids[:1]))
             by_assistant = any(event.kind is EventKind.ASSISTANT_MESSAGE for event in first)
             closings[closed.memory.memory_id] = Closing(closed.memory, rival, by_assistant)

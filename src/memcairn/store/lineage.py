@@ -67,7 +67,8 @@ def link(connection: Connection, org_id: str, memory_id: str) -> Link | None:
 
 
 def successors(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> dict[str, list[str]]:
-    """The live memories that took the place of each of these; those nothing has replaced are left out."""
+    """The live memories that took the place of each of these, in the order they were stored; those nothing has replaced
+    are left out."""
     found: dict[str, list[str]] = {}
     for chunk in chunks(memory_ids):
         statement = select(memory_rows.c.supersedes, memory_rows.c.memory_id).where(
@@ -75,7 +76,7 @@ def successors(connection: Connection, org_id: str, memory_ids: Sequence[str]) -
         )
         for row in connection.execute(statement):
             found.setdefault(row.supersedes, []).append(row.memory_id)
-    return found
+    return {memory_id: sorted(its) for memory_id, its in found.items()}
 
 
 def unlink(connection: Connection, org_id: str, memory_ids: Sequence[str], event_ids: Collection[str]) -> int:

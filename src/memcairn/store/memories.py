@@ -237,8 +237,8 @@ def source_ids(connection: Connection, org_id: str, memory_ids: Sequence[str]) -
 
 
 def ids_by_sources(connection: Connection, org_id: str, event_ids: Sequence[str]) -> list[str]:
-    """The live memories that rest on any of these events."""
-    found: dict[str, None] = {}
+    """The live memories that rest on any of these events, in the order they were stored."""
+    found: set[str] = set()
     for chunk in chunks(event_ids):
         statement = (
             select(memory_sources.c.memory_id)
@@ -248,8 +248,8 @@ def ids_by_sources(connection: Connection, org_id: str, event_ids: Sequence[str]
             )
             .where(memory_sources.c.org_id == org_id, memory_sources.c.event_id.in_(chunk), _LIVE)
         )
-        found |= dict.fromkeys(connection.execute(statement).scalars())
-    return list(found)
+        found.update(connection.execute(statement).scalars())
+    return sorted(found)
 
 
 def verbatim_of(connection: Connection, org_id: str, event_ids: Sequence[str]) -> list[str]:
