@@ -239,3 +239,17 @@ async def test_pages_by_time_are_counted_off_in_an_index_alone(sqlite_database: 
     plan = await sqlite_database.read(ask)
 
     assert plan == ["SEARCH events USING COVERING INDEX ix_events_time (org_id=?)"]
+
+
+async def test_what_is_erased_goes_in_the_order_it_was_said(database: Database) -> None:
+    spoken = [
+        make(Event, event_id=f"e{9 - number}", actor_id="ana" if number % 2 else "bob", created_at=at(number))
+        for number in range(6)
+    ]
+
+    def store_and_ask(connection: Connection) -> list[str]:
+        say(connection, *reversed(spoken))
+        session_id = spoken[0].session_id
+        return events.to_erase_of(connection, ORG, actor_id="ana", session_ids=[session_id], limit=4)
+
+    assert await database.write(store_and_ask) == ["e9", "e8", "e7", "e6"]

@@ -294,10 +294,13 @@ def mark_deleted(connection: Connection, org_id: str, event_ids: Sequence[str], 
 def to_erase_of(
     connection: Connection, org_id: str, *, actor_id: str, session_ids: Sequence[str], limit: int
 ) -> list[str]:
-    """Events of an actor, and all events of some sessions, live and deleted ones alike."""
+    """Events of an actor, and all events of some sessions, live and deleted ones alike, the oldest first.
+
+    What was said before goes before what corrected it: the other way round it would hold again until its turn comes.
+    """
     mine = or_(events.c.actor_id == actor_id, events.c.session_id.in_(session_ids))
-    statement = select(events.c.event_id).where(events.c.org_id == org_id, mine).limit(limit)
-    return list(connection.execute(statement).scalars())
+    statement = select(events.c.event_id).where(events.c.org_id == org_id, mine)
+    return list(connection.execute(statement.order_by(*_ORDER).limit(limit)).scalars())
 
 
 def hide_some_of(
