@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+IDLE_SECONDS = 3.0
+"""A connection that nobody used for longer is opened anew: after 5 s the server would close it, perhaps just now."""
+
 
 @dataclass
 class Tally:
@@ -64,9 +67,12 @@ class Connection:
         self._host, self._port = parts.hostname or "", parts.port or 0
         self._key = key
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used_at = 0.0
 
     async def post(self, path: str, body: Any) -> int:
         """The status of the answer, once all of it has come."""
+        if time.monotonic() - self._used_at > IDLE_SECONDS:
+            await self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._host, self._port)
         reader, writer = self._streams
@@ -77,6 +83,7 @@ class Connection:
         )
         answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         await reader.readexactly(int(answer.split("content-length:")[1].split("\r\n")[0]))
+        self._used_at = time.monotonic()
         if "connection: close" in answer:
             await self.close()
         return int(answer.split(" ", 2)[1])
