@@ -81,9 +81,18 @@ class WorkerBeside:
                 return
             await asyncio.to_thread(self._end)
             log.error("the worker process ended; another one is started", extra={"exit_code": self._process.exitcode})
+            await self._begin_anew()
+
+    async def _begin_anew(self) -> None:
+        while True:
             await asyncio.sleep(RESTART_SECONDS)
-            # By now there are threads here, whose locks a copy of this process would never see opened.
-            self._process, self._line = self._begun(as_copy=False)
+            try:
+                # By now there are threads here, whose locks a copy of this process would never see opened.
+                self._process, self._line = self._begun(as_copy=False)
+            except OSError as error:
+                log.error("no worker process can be started; it is tried again", exc_info=error)
+            else:
+                return
 
     async def _hear(self, deps: Deps) -> None:
         """Let it work, and listen until its end of the line is closed."""
@@ -96,7 +105,7 @@ class WorkerBeside:
         deps.wakeup.passed_on = pass_on
         try:
             pass_on()
-            while sign := await reader.readline():
+            while (sign := await reader.readline()).endswith(b"\n"):  # the last one may be cut short
                 silent_seconds, measured = json.loads(sign)
                 self.beat_at = time.monotonic() - silent_seconds
                 deps.metrics.repeat(measured)
