@@ -28,7 +28,7 @@ REASONED = re.compile(
 )
 IGNORES = re.compile(r"#\s*(?:noqa|type:\s*ignore|pragma:\s*no cover|pyright:\s*ignore)", re.IGNORECASE)
 
-MACHINE_PATHS = re.compile(r"(?<![\w.~])(?:/home/\w+|/Users/\w+|/root/|/work/|/mnt/\w+|/var/folders/|C:\\\\Users)")
+MACHINE_PATHS = re.compile(r"(?<![\w.~])(?:/home/\w+|/Users/\w+|/(?:root|work)/|/mnt/\w+|/var/folders/|C:\\\\Users)")
 SECRETS = re.compile(
     r"\b(?:sk-[A-Za-z0-9]{20,}|ghp_[A-Za-z0-9]{36}|AKIA[0-9A-Z]{16}|xox[bap]-[\w-]{10,}|hf_[A-Za-z0-9]{30,})"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"

@@ -48,7 +48,8 @@ def _quietly(emit: Callable[Concatenate["Metrics", P], None]) -> Callable[Concat
     def quiet(self: "Metrics", /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             emit(self, *args, **kwargs)
-            self._keep((emit.__name__, [*args], {**kwargs}))
+            if self._kept is not None and len(self._kept) < MAX_KEPT:
+                self._kept.append((emit.__name__, [*args], {**kwargs}))
         except Exception:  # telemetry must not break what it measures
             log.debug("a measurement was dropped", exc_info=True)
 
@@ -215,10 +216,6 @@ class Metrics:
                 return OTHER
             self._routes.add(route)
         return route
-
-    def _keep(self, measurement: Measurement) -> None:
-        if self._kept is not None and len(self._kept) < MAX_KEPT:
-            self._kept.append(measurement)
 
 
 _MEASUREMENTS: Mapping[str, Callable[..., None]] = {
