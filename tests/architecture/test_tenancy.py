@@ -147,7 +147,7 @@ def recorded_by_driver(database: SqliteDatabase) -> Iterator[Recorder]:
     def listen(driver: Any, _record: object = None) -> None:
         driver.set_trace_callback(note)
 
-    for connection in (database._connection, *database._open_readers):
+    for connection in (database._connection, *database._readers.connections):
         listen(connection.connection.dbapi_connection)
     event.listen(database._reader_engine, "connect", listen)
     yield recorder

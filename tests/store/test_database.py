@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from memcairn.domain.errors import Unavailable
-from memcairn.store.database import SqliteDatabase
+from memcairn.store.database import Snapshot, SqliteDatabase
 
 pytestmark = pytest.mark.anyio
 
@@ -222,6 +222,49 @@ class TestReading:
 
         assert await reading == ([1], [1])
         assert await notes.db.read(numbers) == [1, 2]
+
+    async def test_several_snapshots_on_one_thread_see_what_came_between(self, notes: Notes) -> None:
+        looked, written = threading.Event(), threading.Event()
+
+        def look_twice(snapshot: Snapshot) -> tuple[list[int], list[int]]:
+            before = snapshot(numbers)
+            looked.set()
+            assert written.wait(10)
+            return before, snapshot(numbers)
+
+        looking = asyncio.ensure_future(notes.db.reads(look_twice))
+        await asyncio.to_thread(looked.wait, 10)
+        await notes.db.write(add(1))
+        written.set()
+
+        assert await looking == ([], [1])
+
+    async def test_what_is_still_reading_is_waited_for_and_what_comes_later_refused(self, notes_file: Path) -> None:
+        notes = Notes(notes_file)
+        looked, closing, closed = threading.Event(), threading.Event(), threading.Event()
+
+        def look_slowly(connection: Connection) -> list[int]:
+            looked.set()
+            assert closing.wait(10)
+            return numbers(connection)
+
+        def look_twice(snapshot: Snapshot) -> list[int]:
+            seen = snapshot(look_slowly)
+            assert closed.wait(10)
+            with pytest.raises(Unavailable):
+                snapshot(numbers)
+            return seen
+
+        looking = asyncio.ensure_future(notes.db.reads(look_twice))
+        await asyncio.to_thread(looked.wait, 10)
+        shut = asyncio.ensure_future(notes.close())
+        await asyncio.sleep(0.05)
+        assert not shut.done()
+        closing.set()
+        await shut
+        closed.set()
+
+        assert await looking == []
 
     async def test_a_read_cannot_write(self, notes: Notes) -> None:
         with pytest.raises(OperationalError, match="readonly"):

@@ -20,6 +20,13 @@ SELECT = Prepared(select(table).where(_MINE, table.c.status < 300).order_by(tabl
 RAISE = Prepared(
     update(table).where(_MINE).values(status=table.c.status + bindparam("more"), body=[]).returning(table.c.status)
 )
+AMONG = Prepared(
+    select(table)
+    .where(_MINE, table.c.idempotency_key.in_(bindparam("these", expanding=True)))
+    .where(table.c.status >= bindparam("least"), table.c.status < 200)
+    .order_by(table.c.idempotency_key),
+    many="these",
+)
 FORGET = Prepared(delete(table).where(_MINE, table.c.idempotency_key == bindparam("wanted")))
 
 
@@ -74,3 +81,13 @@ async def test_a_refusal_is_the_error_of_any_other_statement(database: Database)
     await database.write(INSERT.run, [row("one")])
     await database.write(INSERT.run, [])
     assert len(await database.read(SELECT.rows, {"of_org": ORG})) == 1
+
+
+async def test_a_list_may_have_any_length_and_repetitions(database: Database) -> None:
+    keys = [f"key {number}" for number in range(21)]
+    await database.write(INSERT.run, [row(key, status=100 + number) for number, key in enumerate(keys)])
+
+    for length in (1, 2, 3, 7, 20):
+        wanted = [*keys[:length], keys[0], "missing"]
+        found = await database.read(AMONG.rows, {"of_org": ORG, "these": wanted, "least": 101})
+        assert [each.idempotency_key for each in found] == sorted(keys[1:length])

@@ -32,16 +32,17 @@ from memcairn.domain.scopes import EVERYTHING, visible_scope_keys
 from memcairn.domain.trust import Trust
 from memcairn.domain.usage import Dimension
 from memcairn.store import events, filtered_memories, memories
+from memcairn.store.database import Snapshot
 from memcairn.store.index.analysis import QueryTerm, analyse_query, term_ids
 from memcairn.store.index.base import Bounds, Found, IndexQuery
 from memcairn.store.index.pools import merged
 
-SPARE_HITS = 10
-"""Ranked beyond the limit, so that hits refused by the last check leave no gap."""
+MAX_LOOKS = 4
+"""A hit refused by the last check leaves a gap, and may have stood for another one, of the same words or the same
+event: then the rest is ranked again, at most this often altogether."""
 
-MAX_LOOKS = 3
-"""A hit refused by the last check may have stood for another one, of the same words or the same event: then the rest is
-ranked again, at most this often altogether."""
+SPARE_HITS = 10
+"""Ranked beyond the limit from the second look on: where some were refused, more may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,8 @@ async def look(deps: Deps, principal: Principal, query: SearchQuery) -> Look:
             code="session_filters_exclude_each_other",
         )
     deps.meter.charge(principal, Dimension.SEARCH_QUERIES, 1, deps.clock.now())
+    if deps.embedder.at_hand and deps.reranking is None:
+        return await deps.db.reads(_looked, deps, principal.org_id, query)
     index_query = await asyncio.to_thread(_index_query, deps, query)
     candidates = await deps.db.read(_candidates, deps, principal.org_id, query, index_query)
     hits: list[Hit] = []
@@ -141,6 +144,19 @@ async def look(deps: Deps, principal: Principal, query: SearchQuery) -> Look:
         ranked, pool = await asyncio.to_thread(_rank, deps, query, candidates)
         ranked = await reranked(deps, principal.org_id, query.text, ranked, pool)
         hits, refused = await deps.db.read(_hydrate, deps.clock.now(), principal.org_id, query, ranked, pool)
+        if not refused:
+            break
+        candidates = replace(candidates, refused=candidates.refused | refused)
+    return Look(hits, candidates)
+
+
+def _looked(snapshot: Snapshot, deps: Deps, org_id: str, query: SearchQuery) -> Look:
+    """The same without anything to wait for, so on one thread: going from one to another took as long as ranking."""
+    candidates = snapshot(_candidates, deps, org_id, query, _index_query(deps, query))
+    hits: list[Hit] = []
+    for _ in range(MAX_LOOKS):
+        ranked, pool = _rank(deps, query, candidates)
+        hits, refused = snapshot(_hydrate, deps.clock.now(), org_id, query, ranked, pool)
         if not refused:
             break
         candidates = replace(candidates, refused=candidates.refused | refused)
@@ -194,7 +210,10 @@ def _rank(deps: Deps, query: SearchQuery, candidates: Candidates) -> tuple[list[
         pool,
         rank_query,
         deps.weights,
-        limit=max(query.limit + SPARE_HITS, 0 if deps.reranking is None else deps.reranking.candidates),
+        limit=max(
+            query.limit + (SPARE_HITS if candidates.refused else 0),
+            0 if deps.reranking is None else deps.reranking.candidates,
+        ),
         mask=mask_of(pool, query, candidates),
         varied=query.diverse,
         explain=query.explain,

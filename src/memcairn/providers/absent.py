@@ -14,6 +14,7 @@ class AbsentEmbedder:
     model = "none"
     dimensions = 1
     covers_all = True
+    at_hand = True
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         raise Unavailable(f"There is no embedder here, and {len(texts)} texts to embed.", code="embedder_unavailable")

@@ -26,6 +26,11 @@ class Embedder(Protocol):
         """Whether it has a vector for every text that is not blank: a row of zeros is then a failure to try again."""
         ...
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether a question takes it less than a millisecond: whoever asks need not leave a thread others wait for."""
+        ...
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One unit-length row per text, in order; zeros where no usable vector could be had.
 

@@ -51,6 +51,7 @@ class CheckedEmbedder:
     """An embedder on a source; safe to share between threads."""
 
     covers_all = True
+    at_hand = False
 
     def __init__(
         self,

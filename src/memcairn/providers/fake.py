@@ -11,6 +11,7 @@ class FakeEmbedder:
     """Vectors from hashed words: texts that share words are near, in a way that is the same everywhere."""
 
     covers_all = False
+    at_hand = True
 
     def __init__(self, dimensions: int = 32, model: str | None = None) -> None:
         self.dimensions = dimensions

@@ -25,6 +25,7 @@ class StaticEmbedder:
     model = "wordllama:l2_supercat_256"
     dimensions = 256
     covers_all = False
+    at_hand = True
 
     def __init__(self) -> None:
         folder = Path(str(wordllama.__file__)).parent

@@ -26,6 +26,7 @@ from memcairn.domain.errors import Unavailable
 from memcairn.store import filters, turns
 from memcairn.store.index import copies
 from memcairn.store.prepared import driver_errors
+from memcairn.store.readers import Readers, closed
 from memcairn.store.turns import BUSY_TIMEOUT_MILLIS
 from memcairn.store.wiping import empty_log, wipe_some
 
@@ -44,11 +45,24 @@ WIPE_PAUSE_SECONDS = 0.005
 """Between two steps of a wipe, for writers; a step that a reader kept from its work is tried again after it."""
 
 
+class Snapshot(Protocol):
+    """Runs one function on one consistent snapshot and gives its result. Blocking."""
+
+    def __call__(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+
 class Database(Protocol):
     """Where things rest. `fn` receives an open connection in a transaction that commits when it returns."""
 
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of `fn` on one consistent snapshot."""
+        ...
+
+    async def reads(self, fn: Callable[Concatenate[Snapshot, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of `fn`, run on a thread, that may take several snapshots and holds no connection in between.
+
+        For what would otherwise go from thread to thread several times: each such step costs as much as ten statements.
+        """
         ...
 
     async def peek(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -89,26 +103,24 @@ class SqliteDatabase:
         self._reader_engine = sqlite_engine(path, query_only=True)
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._closed = False
-        self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="memcairn-reader")
-        self._local = threading.local()
-        self._open_readers: list[Connection] = []
+        self._readers = Readers(self._reader_engine, at_once=READER_THREADS)
+        self._threads = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="memcairn-reader")
         self._connection = _opened(self._writer_engine, path)
         self._writer = threading.Thread(target=self._write_forever, name="memcairn-writer", daemon=True)
         self._writer.start()
 
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._require_open()
-        return await asyncio.wrap_future(self._readers.submit(self._run_read, lambda c: fn(c, *args, **kwargs)))
+        return await asyncio.wrap_future(self._threads.submit(lambda: self._snapshot(fn, *args, **kwargs)))
+
+    async def reads(self, fn: Callable[Concatenate[Snapshot, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._require_open()
+        return await asyncio.to_thread(fn, self._snapshot, *args, **kwargs)
 
     async def peek(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._require_open()
-        connection = self._reader()
         with _translated():
-            try:
-                return fn(connection, *args, **kwargs)
-            finally:
-                if connection.in_transaction():
-                    connection.rollback()
+            return self._readers.glance(lambda c: fn(c, *args, **kwargs))
 
     async def write(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._require_open()
@@ -152,29 +164,18 @@ class SqliteDatabase:
         self._closed = True
         self._queue.put(None)
         await asyncio.to_thread(self._writer.join)
-        await asyncio.to_thread(self._readers.shutdown)
-        for connection in self._open_readers:
-            connection.close()
+        await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._readers.close)
         self._reader_engine.dispose()
         self._writer_engine.dispose()
 
     def _require_open(self) -> None:
         if self._closed:
-            raise Unavailable("The database is closed: the server is stopping. Repeat the request on the next one.")
+            raise closed()
 
-    def _run_read(self, fn: Callable[[Connection], T]) -> T:
-        connection = self._reader()
-        with _translated(), connection.begin():
-            return fn(connection)
-
-    def _reader(self) -> Connection:
-        """The connection of this thread."""
-        connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._reader_engine.connect()
-            self._local.connection = connection
-            self._open_readers.append(connection)
-        return connection
+    def _snapshot(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with _translated():
+            return self._readers.snapshot(lambda c: fn(c, *args, **kwargs))
 
     def _write_forever(self) -> None:
         with self._connection:

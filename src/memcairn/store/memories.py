@@ -19,9 +19,11 @@ from memcairn.store.prepared import Prepared
 from memcairn.store.schema import memories, memory_history, memory_sources
 
 _LIVE = memories.c.deleted_at.is_(None)
-# Put together once: every search asks it.
-_BY_IDS = select(memories).where(
-    memories.c.org_id == bindparam("org_id"), memories.c.memory_id.in_(bindparam("memory_ids", expanding=True)), _LIVE
+_BY_IDS = Prepared(
+    select(memories).where(
+        memories.c.org_id == bindparam("of_org"), memories.c.memory_id.in_(bindparam("these", expanding=True)), _LIVE
+    ),
+    many="these",
 )
 _USES, _STRENGTHS = (
     select(memories.c.memory_id, *columns).where(
@@ -194,7 +196,7 @@ def by_ids(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> li
     """The live memories among `memory_ids`, in the order asked for, with their live sources."""
     found: dict[str, Memory] = {}
     for chunk in chunks(memory_ids):
-        rows = connection.execute(_BY_IDS, {"org_id": org_id, "memory_ids": chunk}).all()
+        rows = _BY_IDS.rows(connection, {"of_org": org_id, "these": chunk})
         found |= {memory.memory_id: memory for memory in _memories(connection, org_id, rows)}
     return [found[memory_id] for memory_id in memory_ids if memory_id in found]
 

@@ -15,10 +15,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from memcairn.domain.errors import Invalid, Unavailable
 from memcairn.store import dialect, filters, postgres_errors
+from memcairn.store.database import Snapshot
 from memcairn.store.postgres_errors import Advice
+from memcairn.store.readers import closed
 from memcairn.store.schema import metadata
 
 P = ParamSpec("P")
@@ -64,7 +67,9 @@ class PostgresDatabase:
         self._on_group = on_group
         self._queue_timeout_seconds = queue_timeout_seconds
         limits = _limits(statement_timeout_seconds)
-        self._reader_engine = postgres_engine(url, begin=f"{_READ}; {limits}", connections=readers)
+        self._reader_engine = postgres_engine(
+            url, begin=f"{_READ}; {limits}", connections=readers, queue_timeout_seconds=queue_timeout_seconds
+        )
         self._writer_engine = postgres_engine(url, begin=f"{_WRITE}; {limits}", connections=writers)
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="memcairn-reader")
         self._writers = ThreadPoolExecutor(writers, thread_name_prefix="memcairn-writer")
@@ -72,8 +77,11 @@ class PostgresDatabase:
 
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._require_open()
-        work = partial(_repeated, partial(_run, self._reader_engine, lambda c: fn(c, *args, **kwargs)))
-        return await self._answer(self._readers.submit(work))
+        return await self._answer(self._readers.submit(lambda: self._snapshot(fn, *args, **kwargs)))
+
+    async def reads(self, fn: Callable[Concatenate[Snapshot, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._require_open()
+        return await asyncio.to_thread(fn, self._snapshot, *args, **kwargs)
 
     async def peek(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.read(fn, *args, **kwargs)
@@ -110,16 +118,26 @@ class PostgresDatabase:
             done.cancel()
             raise
         if not finished and done.cancel():
-            raise Unavailable(
-                f"Every database connection was busy for {self._queue_timeout_seconds:g} s. Repeat the request, or "
-                "allow more connections (MEMCAIRN_DATABASE_CONNECTIONS).",
-                code="database_busy",
-            )
+            raise self._all_busy()
         return await asyncio.shield(waiting)
 
     def _require_open(self) -> None:
         if self._closed:
-            raise Unavailable("The database is closed: the server is stopping. Repeat the request on the next one.")
+            raise closed()
+
+    def _all_busy(self) -> Unavailable:
+        return Unavailable(
+            f"Every database connection was busy for {self._queue_timeout_seconds:g} s. Repeat the request, or "
+            "allow more connections (MEMCAIRN_DATABASE_CONNECTIONS).",
+            code="database_busy",
+        )
+
+    def _snapshot(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._require_open()
+        try:
+            return _repeated(partial(_run, self._reader_engine, lambda c: fn(c, *args, **kwargs)))
+        except PoolTimeoutError as error:
+            raise self._all_busy() from error
 
     def _run_write(self, fn: Callable[[Connection], T]) -> T:
         started = time.perf_counter()
@@ -142,7 +160,9 @@ def postgres_url(text: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def postgres_engine(url: str, *, begin: str, connections: int) -> Engine:
+def postgres_engine(
+    url: str, *, begin: str, connections: int, queue_timeout_seconds: float = QUEUE_TIMEOUT_SECONDS
+) -> Engine:
     """An engine whose transactions start with `begin`, on at most `connections` connections."""
     parsed = postgres_url(url)
     defaults = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "memcairn"}
@@ -151,7 +171,7 @@ def postgres_engine(url: str, *, begin: str, connections: int) -> Engine:
             parsed,
             pool_size=connections,
             max_overflow=0,
-            pool_timeout=QUEUE_TIMEOUT_SECONDS,
+            pool_timeout=queue_timeout_seconds,
             use_native_hstore=False,
             connect_args={
                 "prepare_threshold": None,  # a transaction pooler hands each transaction another server connection

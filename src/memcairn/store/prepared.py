@@ -27,15 +27,18 @@ class Prepared:
     """A statement whose values are all bound by name; of an INSERT, `columns` are those that are given.
 
     An INSERT that says what to do about rows that are there already is not `plain`: nothing else may take its place.
-    The same as `connection.execute`, inside the same transaction and with the same errors. Lists that are expanded
-    (`IN`) and defaults made in Python are not for it.
+    The same as `connection.execute`, inside the same transaction and with the same errors. A SELECT may have one list
+    that is expanded (`IN`), called `many`, which is not empty. Defaults made in Python are not for it.
     """
 
-    def __init__(self, statement: Statement, *, columns: Sequence[str] | None = None, plain: bool = True) -> None:
+    def __init__(
+        self, statement: Statement, *, columns: Sequence[str] | None = None, plain: bool = True, many: str | None = None
+    ) -> None:
         self._statement = statement
         self._columns = columns
         self._plain = plain
-        self._compiled: _Compiled | None = None
+        self._many = many
+        self._compiled: dict[int, _Compiled] = {}
 
     def run(self, connection: Connection, rows: Sequence[Values]) -> None:
         """Carry it out once for each of `rows`; for none of them, nothing happens."""
@@ -49,7 +52,7 @@ class Prepared:
                 connection.execute(self._statement, list(rows))
             return
         _begin(connection)
-        compiled = self._compile(connection)
+        compiled = self._compile(connection, 0)
         with driver_errors(connection, compiled.sql):
             driver.executemany(compiled.sql, [compiled.bound(row) for row in rows])
 
@@ -60,7 +63,10 @@ class Prepared:
             return connection.execute(self._statement, dict(bound)).all()
         if not isinstance(self._statement, Select):
             _begin(connection)
-        compiled = self._compile(connection)
+        length = 0 if self._many is None else _rounded(len(bound[self._many]))
+        compiled = self._compile(connection, length)
+        if self._many is not None:
+            bound = _spread(bound, self._many, length)
         with driver_errors(connection, compiled.sql):
             found = driver.execute(compiled.sql, compiled.bound(bound)).fetchall()
         return [compiled.row(each) for each in found]
@@ -70,10 +76,23 @@ class Prepared:
         found = self.rows(connection, bound)
         return found[0] if found else None
 
-    def _compile(self, connection: Connection) -> "_Compiled":
-        if self._compiled is None:
-            self._compiled = _compiled(self._statement, connection.dialect, self._columns)
-        return self._compiled
+    def _compile(self, connection: Connection, length: int) -> "_Compiled":
+        compiled = self._compiled.get(length)
+        if compiled is None:
+            compiled = self._compiled[length] = _compiled(self._statement, connection.dialect, self._columns, length)
+        return compiled
+
+
+def _rounded(length: int) -> int:
+    """The power of two a list is filled up to: few lengths have to be prepared."""
+    return 1 << (length - 1).bit_length()
+
+
+def _spread(bound: Values, many: str, length: int) -> Values:
+    """Each of the list by a name of its own, the last one again and again up to `length`."""
+    listed = bound[many]
+    filled = [*listed, *[listed[-1]] * (length - len(listed))]
+    return {**bound, **{f"{many}_{place}": value for place, value in enumerate(filled, start=1)}}
 
 
 def add(connection: Connection, table: Table, rows: Sequence[Values]) -> None:
@@ -119,15 +138,21 @@ class _Compiled:
         return self.make(*converted)
 
 
-def _compiled(statement: Statement, dialect: Dialect, columns: Sequence[str] | None) -> _Compiled:
-    compiled = statement.compile(dialect=dialect, column_keys=None if columns is None else list(columns))
-    assert isinstance(compiled, SQLCompiler), "every statement here is compiled to SQL"  # noqa: S101 -- our own invariant
+def _compiled(statement: Statement, dialect: Dialect, columns: Sequence[str] | None, length: int) -> _Compiled:
+    """`length`: of the list that is spread, if there is one."""
+    compiled = _compiled_sql(statement, dialect, columns, {})
+    listed = [bind.key for bind in compiled.binds.values() if bind.expanding]
+    binds, lists = compiled.binds, {key: [None] * length for key in listed}
+    if lists:
+        nothing = {bind.key: bind.value for bind in binds.values() if bind.key not in lists}
+        compiled = _compiled_sql(statement.params(nothing | lists), dialect, columns, {"render_postcompile": True})
     names = []
     for name in compiled.positiontup or ():
-        bind = compiled.binds[name]
-        names.append((bind.key, bind.type.dialect_impl(dialect).bind_processor(dialect)))
+        bind = binds[name] if name in binds else binds[listed[0]]
+        key = name if bind.expanding else bind.key
+        names.append((key, bind.type.dialect_impl(dialect).bind_processor(dialect)))
     # What an INSERT leaves open would be a default of the column: whoever prepares one names what is given.
-    literals = {} if isinstance(statement, Insert) else compiled.binds
+    literals = {} if isinstance(statement, Insert) else binds
     constants = {bind.key: bind.value for bind in literals.values() if not bind.required}
     given = [*statement.exported_columns]
     conversions = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in given]
@@ -138,6 +163,15 @@ def _compiled(statement: Statement, dialect: Dialect, columns: Sequence[str] | N
         make=namedtuple("Row", [column.key for column in given]),
         conversions=[(place, convert) for place, convert in enumerate(conversions) if convert is not None],
     )
+
+
+def _compiled_sql(
+    statement: Statement, dialect: Dialect, columns: Sequence[str] | None, how: Mapping[str, bool]
+) -> SQLCompiler:
+    keys = None if columns is None else list(columns)
+    compiled = statement.compile(dialect=dialect, column_keys=keys, compile_kwargs=dict(how))
+    assert isinstance(compiled, SQLCompiler), "every statement here is compiled to SQL"  # noqa: S101 -- our own invariant
+    return compiled
 
 
 def _sqlite(connection: Connection) -> sqlite3.Connection | None:

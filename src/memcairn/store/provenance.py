@@ -8,19 +8,20 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select,
 
 from memcairn.domain.trust import Channel, Origin, Trust
 from memcairn.store.batches import chunks
+from memcairn.store.prepared import Prepared
 from memcairn.store.schema import events, memories, memory_sources
 
 _ORDER = (events.c.created_at, events.c.position, events.c.event_id)
 _SAME_EVENT = and_(events.c.org_id == memory_sources.c.org_id, events.c.event_id == memory_sources.c.event_id)
 
-# Put together once: every search asks it.
-_SOURCES = (
+_SOURCES = Prepared(
     select(memory_sources.c.memory_id, memory_sources.c.event_id, events.c.key_id, events.c.channel)
     .join(events, _SAME_EVENT)
-    .where(memory_sources.c.org_id == bindparam("org_id"))
-    .where(memory_sources.c.memory_id.in_(bindparam("memory_ids", expanding=True)))
+    .where(memory_sources.c.org_id == bindparam("of_org"))
+    .where(memory_sources.c.memory_id.in_(bindparam("these", expanding=True)))
     .where(events.c.deleted_at.is_(None))
-    .order_by(memory_sources.c.memory_id, memory_sources.c.ordinal, memory_sources.c.event_id)
+    .order_by(memory_sources.c.memory_id, memory_sources.c.ordinal, memory_sources.c.event_id),
+    many="these",
 )
 
 
@@ -73,7 +74,7 @@ def sources(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> d
     """The live events each memory rests on, in the order they were heard; those without any are left out."""
     found: dict[str, list[Source]] = {}
     for chunk in chunks(memory_ids):
-        for row in connection.execute(_SOURCES, {"org_id": org_id, "memory_ids": chunk}):
+        for row in _SOURCES.rows(connection, {"of_org": org_id, "these": chunk}):
             known = row.key_id is not None and row.channel is not None
             origin = Origin(row.key_id, Channel(row.channel)) if known else None
             found.setdefault(row.memory_id, []).append(Source(row.event_id, origin))

@@ -1,0 +1,73 @@
+"""The connections of a SQLite file that only read."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from memcairn.domain.errors import Unavailable
+
+T = TypeVar("T")
+
+
+class Readers:
+    """Connections lent to whichever thread asks, the one given back last first: what it has read is still at hand.
+
+    At most `at_once` threads are in a snapshot, further ones wait; a glance waits for nobody.
+    """
+
+    def __init__(self, engine: Engine, *, at_once: int) -> None:
+        self._engine = engine
+        self._at_once = at_once
+        self._turns = threading.Semaphore(at_once)
+        self._all: list[Connection] = []
+        self._idle: list[Connection] = []
+        self._closed = False
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """Every one opened so far."""
+        return tuple(self._all)
+
+    def snapshot(self, fn: Callable[[Connection], T]) -> T:
+        """The result of `fn` in one transaction, which sees one moment."""
+        with self._turns, self._lent() as connection, connection.begin():
+            return fn(connection)
+
+    def glance(self, fn: Callable[[Connection], T]) -> T:
+        """The result of `fn`, each statement of which may see a moment of its own."""
+        with self._lent() as connection:
+            try:
+                return fn(connection)
+            finally:
+                if connection.in_transaction():
+                    connection.rollback()
+
+    def close(self) -> None:
+        """Wait for snapshots under way, and close every connection; later ones are refused with Unavailable."""
+        self._closed = True
+        for _ in range(self._at_once):
+            self._turns.acquire()
+        for connection in self._all:
+            connection.close()
+        self._turns.release(self._at_once)
+
+    @contextmanager
+    def _lent(self) -> Iterator[Connection]:
+        if self._closed:
+            raise closed()
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._engine.connect()
+            self._all.append(connection)
+        try:
+            yield connection
+        finally:
+            self._idle.append(connection)
+
+
+def closed() -> Unavailable:
+    return Unavailable("The database is closed: the server is stopping. Repeat the request on the next one.")
