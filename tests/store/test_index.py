@@ -416,7 +416,7 @@ class TestLargeScopes:
         for asked in (replace(query("lisbon"), traits=(trait, trait)), replace(query("lisbon"), allowed={"s1-31"})):
             found = await large.db.read(large.index.find, ORG, ANN, asked)
 
-            assert found.pool.memory_ids == ["s1-31"]
+            assert list(found.pool.memory_ids) == ["s1-31"]
 
     @pytest.mark.parametrize(
         "bounds",
@@ -436,7 +436,7 @@ class TestLargeScopes:
 
         found = await large.db.read(large.index.find, ORG, ANN, replace(query("lisbon"), bounds=bounds))
 
-        assert found.pool.memory_ids == ["apart"]
+        assert list(found.pool.memory_ids) == ["apart"]
 
     async def test_what_belongs_to_no_session_is_within_the_bounds_of_any(self, large: Indexed) -> None:
         await large.put(entry("lisbon", memory_id="free", session_id=None), *turns(["lisbon"]))
@@ -444,14 +444,14 @@ class TestLargeScopes:
         for bounds in (Bounds(session_id="s2"), Bounds(exclude_session_id="s1")):
             found = await large.db.read(large.index.find, ORG, ANN, replace(query("lisbon"), bounds=bounds))
 
-            assert found.pool.memory_ids == ["free"]
+            assert list(found.pool.memory_ids) == ["free"]
 
     async def test_no_kind_at_all_leaves_nothing(self, large: Indexed) -> None:
         await large.put(*turns(["lisbon"]))
 
         found = await large.db.read(large.index.find, ORG, ANN, replace(query("lisbon"), bounds=Bounds(kinds=[])))
 
-        assert found.pool.memory_ids == []
+        assert list(found.pool.memory_ids) == []
 
     async def test_frequencies_count_the_whole_scope(self, large: Indexed) -> None:
         await large.put(*turns(["lisbon"] * 20 + ["porto"] * 7 + ["lisbon porto"]))

@@ -84,7 +84,7 @@ async def test_a_start_finds_from_the_copy_what_it_would_find_without(server: Se
 
     assert await again.copy() is not None
     for column in ("memory_ids", "sources", "session_ids", "speaker_names", "kind_names", "type_names"):
-        assert getattr(from_copy, column) == getattr(from_rows, column)
+        assert list(getattr(from_copy, column)) == list(getattr(from_rows, column))
     for column in ("sessions", "positions", "occurred_at", "traits", "term_ids", "offsets", "vectors"):
         assert getattr(from_copy, column).tolist() == getattr(from_rows, column).tolist()
 

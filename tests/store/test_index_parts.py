@@ -25,9 +25,22 @@ def test_ids_are_taken_and_joined_in_the_order_asked_for() -> None:
     packed = packed_ids(given)
     backwards = np.arange(len(given))[::-1]
 
-    both = joined_ids(packed.taken(backwards), packed)
+    both = joined_ids([packed.taken(backwards), packed])
 
     assert both.at(np.arange(len(both))) == given[::-1] + given
+
+
+def test_ids_are_spelt_one_by_one_as_in_a_list() -> None:
+    given = [new_id(), *ODD, new_id()]
+    packed = packed_ids(given)
+
+    assert list(packed) == given
+    assert [packed[place] for place in range(-len(given), len(given))] == given + given
+    assert list(packed[1:3]) == given[1:3]
+    assert given[2] in packed
+    assert new_id() not in packed
+    with pytest.raises(IndexError):
+        packed[len(given)]
 
 
 def test_a_term_is_found_in_every_row_that_holds_it_once_each() -> None:

@@ -4,7 +4,7 @@ The index builds a pool from the rows a search may see; ranking never touches th
 session, then position, then segment, so neighbours in a conversation are neighbours in the arrays.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import Any, TypeVar
@@ -44,9 +44,9 @@ class Trait(IntFlag):
 class Pool:
     """Parallel arrays of n rows; `offsets` has n + 1 entries into `term_ids`; codes are indexes into the name lists."""
 
-    memory_ids: list[str]
+    memory_ids: Sequence[str]
     segments: NDArray[np.int32]
-    sources: list[str]
+    sources: Sequence[str]
     """The first source event of each row: rows that share it say the same thing in two forms."""
     sessions: NDArray[np.int32]
     session_ids: list[str]

@@ -1,7 +1,8 @@
 """Ids packed: a UUID in its usual spelling takes 16 bytes, any other string is kept beside them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +13,28 @@ _DIGITS = np.array([place for place in range(_CHARS) if place not in _HYPHENS])
 _HEX = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
-class Ids:
-    """n ids; `others` holds those that are no UUID by their place."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Ids(Sequence[str]):
+    """n ids; `others` holds those that are no UUID by their place. Each is spelt when it is asked for."""
 
     packed: NDArray[np.uint8]
     others: Mapping[int, str]
 
     def __len__(self) -> int:
         return len(self.packed)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Ids": ...
+    def __getitem__(self, place: int | slice) -> "str | Ids":
+        if isinstance(place, slice):
+            return self.taken(np.arange(len(self))[place])
+        other = self.others.get(place if place >= 0 else place + len(self))
+        return _usual(self.packed[place].tobytes()) if other is None else other
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.at(np.arange(len(self))))
 
     @property
     def size_bytes(self) -> int:
@@ -35,8 +49,10 @@ class Ids:
 
     def taken(self, places: NDArray[np.intp]) -> "Ids":
         """Only these places, in this order."""
-        others = {i: self.others[int(place)] for i, place in enumerate(places) if int(place) in self.others}
-        return Ids(self.packed[places], others if self.others else {})
+        others = {}
+        if self.others:
+            others = {i: self.others[place] for i, place in enumerate(places.tolist()) if place in self.others}
+        return Ids(self.packed[places], others)
 
 
 def packed_ids(ids: Sequence[str]) -> Ids:
@@ -50,9 +66,13 @@ def packed_ids(ids: Sequence[str]) -> Ids:
     return Ids(np.frombuffer(bytes(packed), dtype=np.uint8).reshape(-1, 16), others)
 
 
-def joined_ids(first: Ids, second: Ids) -> Ids:
-    others = dict(first.others) | {place + len(first): other for place, other in second.others.items()}
-    return Ids(np.concatenate([first.packed, second.packed]), others)
+def joined_ids(parts: Sequence[Ids]) -> Ids:
+    others: dict[int, str] = {}
+    before = 0
+    for part in parts:
+        others |= {place + before: other for place, other in part.others.items()}
+        before += len(part)
+    return Ids(np.concatenate([part.packed for part in parts]), others)
 
 
 def _bytes_of(text: str) -> bytes | None:

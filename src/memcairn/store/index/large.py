@@ -13,8 +13,9 @@ from memcairn.domain.scopes import EVERYTHING
 from memcairn.store.index import wide
 from memcairn.store.index.analysis import QueryTerm, term_ids
 from memcairn.store.index.base import Bounds, IndexQuery
-from memcairn.store.index.blocks import Block, Bools, Slots
+from memcairn.store.index.blocks import Block, Bools, Slots, each_once
 from memcairn.store.index.codes import FAR, sign_bits
+from memcairn.store.index.ids import joined_ids
 from memcairn.store.index.pools import ordered
 from memcairn.store.index.postings import Held, add_up, document_frequency
 from memcairn.store.index.views import View
@@ -107,13 +108,13 @@ def pool_of_slots(view: View, slots: Sequence[Slots], exact: Mapping[int, NDArra
     words = [_words(block, some) for block, some in chosen]
     lengths = np.concatenate([np.diff(block.offsets)[some] for block, some in chosen])
     vectors = np.concatenate([block.codes.vectors(some) for block, some in chosen])
-    for place, number in enumerate(_column(chosen, "numbers").tolist() if exact else ()):
-        if number in exact:
-            vectors[place] = exact[number]
+    numbers = _column(chosen, "numbers")
+    for place in np.flatnonzero(np.isin(numbers, list(exact))).tolist():
+        vectors[place] = exact[int(numbers[place])]
     pool = Pool(
-        memory_ids=[one for block, some in chosen for one in block.memory_ids.at(some)],
+        memory_ids=joined_ids([block.memory_ids.taken(some) for block, some in chosen]),
         segments=_column(chosen, "segments"),
-        sources=[one for block, some in chosen for one in block.sources.at(some)],
+        sources=joined_ids([block.sources.taken(some) for block, some in chosen]),
         **_coded(view, chosen),
         positions=_column(chosen, "positions").astype(np.int64),
         occurred_at=_column(chosen, "occurred_at"),
@@ -198,7 +199,7 @@ def _best_by_words(
         summed = add_up(len(block), [found[number] for found in held], idf)
         if mask is not None:
             summed[~mask] = 0
-        slots.append(np.flatnonzero(summed))
+        slots.append(np.flatnonzero(summed > 0))
         scores.append(summed[slots[-1]])
     return _highest(slots, scores, wide.CANDIDATES_PER_ARM)
 
@@ -236,7 +237,7 @@ def _highest(slots: Sequence[Slots], values: Sequence[NDArray[np.float32]], coun
 
 
 def _united(first: Sequence[Slots], second: Sequence[Slots]) -> list[Slots]:
-    return [np.union1d(one, other) for one, other in zip(first, second, strict=True)]
+    return [each_once(np.concatenate([one, other])) for one, other in zip(first, second, strict=True)]
 
 
 def _with_neighbours(view: View, visible: Masks, chosen: Sequence[Slots]) -> list[Slots]:
@@ -254,7 +255,7 @@ def _with_neighbours(view: View, visible: Masks, chosen: Sequence[Slots]) -> lis
         near = block.around(sessions, positions, wide.NEIGHBOURS)
         if mask is not None:
             near = near[mask[near]]
-        found.append(np.union1d(some, near))
+        found.append(each_once(np.concatenate([some, near])))
     return found
 
 

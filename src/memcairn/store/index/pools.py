@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Row
 
 from memcairn.domain.pool import Pool
+from memcairn.store.index.ids import Ids
 
 Version = tuple[tuple[int, int], ...]
 """Per scope key: its last row number and how often rows of it were removed or changed."""
@@ -203,9 +204,9 @@ def ordered(pool: Pool) -> Pool:
     words = np.repeat(pool.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])
     return replace(
         pool,
-        memory_ids=[pool.memory_ids[i] for i in order],
+        memory_ids=_taken(pool.memory_ids, order),
         segments=pool.segments[order],
-        sources=[pool.sources[i] for i in order],
+        sources=_taken(pool.sources, order),
         sessions=pool.sessions[order],
         positions=pool.positions[order],
         speakers=pool.speakers[order],
@@ -217,6 +218,10 @@ def ordered(pool: Pool) -> Pool:
         offsets=offsets,
         vectors=pool.vectors[order],
     )
+
+
+def _taken(ids: Sequence[str], order: NDArray[np.int64]) -> Sequence[str]:
+    return ids.taken(order) if isinstance(ids, Ids) else [ids[i] for i in order.tolist()]
 
 
 def _order_ties_by_id(pool: Pool, order: NDArray[np.int64]) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, or_, select, text
 
 from memcairn.domain.scopes import EVERYTHING
 from memcairn.store.batches import chunks
 from memcairn.store.index.analysis import QueryTerm
 from memcairn.store.index.base import IndexQuery
 from memcairn.store.index.pools import vectors_of
+from memcairn.store.prepared import Prepared
 from memcairn.store.schema import index_rows
 
 CANDIDATES_PER_ARM = 200
@@ -40,6 +41,13 @@ POOL_COLUMNS = (
     index_rows.c.terms,
     index_rows.c.vector,
     index_rows.c.model,
+)
+
+_VECTORS = Prepared(
+    select(index_rows.c.row_number, index_rows.c.vector, index_rows.c.model).where(
+        index_rows.c.org_id == bindparam("of_org"), index_rows.c.row_number.in_(bindparam("these", expanding=True))
+    ),
+    many="these",
 )
 
 _BY_WORDS = "SELECT rowid FROM memory_words WHERE memory_words MATCH :match AND rowid BETWEEN :low AND :high "
@@ -113,10 +121,8 @@ def vectors_by_number(
     found: dict[int, NDArray[np.float32]] = {}
     for chunk in chunks(row_numbers):
         # The model is no condition of the statement: SQLite would go through everything the model ever embedded.
-        statement = select(index_rows.c.row_number, index_rows.c.vector, index_rows.c.model).where(
-            index_rows.c.org_id == org_id, index_rows.c.row_number.in_(chunk)
-        )
-        rows = [row for row in connection.execute(statement) if row.model == model]
+        asked = _VECTORS.rows(connection, {"of_org": org_id, "these": chunk})
+        rows = [row for row in asked if row.model == model]
         vectors = vectors_of(rows, model=model, dimensions=dimensions)
         found |= {row.row_number: vector for row, vector in zip(rows, vectors, strict=True)}
     return found
