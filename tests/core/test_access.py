@@ -1,13 +1,14 @@
 """Who is asking: every way of being refused, and revocation from the next request on."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
-from memcairn.core.access import KeyUses, authenticate
+from memcairn.core.access import Keyring, authenticate
 from memcairn.core.deps import Deps
 from memcairn.core.keys import (
     MadeKey,
@@ -31,7 +32,7 @@ READ = frozenset({KeyScope.READ})
 
 
 async def enter(deps: Deps, raw_key: str | None) -> Principal:
-    return await authenticate(deps, KeyUses(), raw_key)
+    return await authenticate(deps, Keyring(), raw_key)
 
 
 async def refusal(deps: Deps, raw_key: str | None) -> str:
@@ -95,6 +96,44 @@ class TestEntering:
 
         assert await refusal(deps, made.raw_key) == "revoked_key"
 
+    async def test_a_key_that_was_let_in_is_refused_once_another_process_has_revoked_it(
+        self, deps: Deps, sqlite_database: SqliteDatabase, made: MadeKey
+    ) -> None:
+        keyring = Keyring()
+        for _ in range(3):
+            await authenticate(deps, keyring, made.raw_key)
+
+        another = SqliteDatabase(sqlite_database._path)
+        await revoke_key(replace(deps, db=another), ORG, made.key.key_id)
+        await another.close()
+
+        with pytest.raises(Unauthenticated) as refused:
+            await authenticate(deps, keyring, made.raw_key)
+        assert refused.value.code == "revoked_key"
+
+    async def test_a_key_is_read_again_only_after_a_commit(
+        self, deps: Deps, sqlite_database: SqliteDatabase, made: MadeKey
+    ) -> None:
+        asked: list[str] = []
+        keyring = Keyring()
+        await authenticate(deps, keyring, made.raw_key)
+        await sqlite_database.peek(lambda connection: _trace(connection, asked.append))
+
+        await authenticate(deps, keyring, made.raw_key)
+        assert asked == []
+
+        await create_key(deps, ORG, name="another", scopes=READ)
+        await authenticate(deps, keyring, made.raw_key)
+        assert len(asked) == 1
+
+    async def test_what_one_key_opens_another_one_does_not(self, deps: Deps, made: MadeKey) -> None:
+        keyring = Keyring()
+        other = await create_org(deps, "globex", name="Globex")
+
+        entered = [(await authenticate(deps, keyring, each.raw_key)).org_id for each in (made, other, made, other)]
+
+        assert entered == [ORG, "globex", ORG, "globex"]
+
     async def test_a_key_expires_to_the_second(self, deps: Deps, clock: FrozenClock) -> None:
         made = await create_key(deps, ORG, name="app", scopes=READ, expires_at=NOW + timedelta(seconds=2))
 
@@ -105,26 +144,26 @@ class TestEntering:
         assert await refusal(deps, made.raw_key) == "expired_key"
 
     async def test_a_server_inside_its_client_knows_one_key_that_is_stored_nowhere(self, deps: Deps) -> None:
-        entered = await authenticate(deps, KeyUses(), "secret", local_key="secret")
+        entered = await authenticate(deps, Keyring(), "secret", local_key="secret")
 
         assert entered == Principal(ORG, "local", ALL_SCOPES)
         assert await list_keys(deps, ORG) == []
         with pytest.raises(Unauthenticated):
-            await authenticate(deps, KeyUses(), "another", local_key="secret")
+            await authenticate(deps, Keyring(), "another", local_key="secret")
 
     async def test_uses_are_written_in_a_batch(self, deps: Deps, clock: FrozenClock, made: MadeKey) -> None:
         services = Services(deps)
         for _ in range(3):
             clock.advance(timedelta(seconds=1))
-            await authenticate(deps, services.key_uses, made.raw_key)
+            await authenticate(deps, services.keyring, made.raw_key)
         with pytest.raises(Unauthenticated):
-            await authenticate(deps, services.key_uses, "nonsense")
+            await authenticate(deps, services.keyring, "nonsense")
         assert [key.last_used_at for key in await list_keys(deps, ORG)] == [None]
 
         await write_hints(services)
 
         assert [key.last_used_at for key in await list_keys(deps, ORG)] == [NOW + timedelta(seconds=3)]
-        assert services.key_uses.take() == {}
+        assert services.keyring.take() == {}
 
 
 class TestMakingKeys:

@@ -333,3 +333,21 @@ class TestClosing:
             await notes.db.write(add(1))
         with pytest.raises(Unavailable):
             await notes.db.read(numbers)
+
+
+class TestVersion:
+    async def test_it_changes_with_each_commit_of_anybody_and_with_nothing_else(
+        self, notes: Notes, notes_file: Path
+    ) -> None:
+        seen = [notes.db.version()]
+        await notes.db.read(numbers)
+        seen.append(notes.db.version())
+        await notes.db.write(add(1))
+        seen.append(notes.db.version())
+        another = SqliteDatabase(notes_file)
+        await another.write(add(2))
+        await another.close()
+        seen.append(notes.db.version())
+
+        assert seen[0] == seen[1]
+        assert len(set(seen[1:])) == 3

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from memcairn.core.admission import Standing, standing
+from memcairn.core.admission import Standing, limited, standing
 from memcairn.core.services import Services
 from memcairn.domain.usage import Dimension
 
@@ -25,7 +25,8 @@ class Allowance:
 
         async def send_with_allowance(message: Message) -> None:
             principal = state.get("principal")
-            if message["type"] == "http.response.start" and principal is not None:
+            starts = message["type"] == "http.response.start"
+            if starts and principal is not None and limited(self.services, principal):
                 message.setdefault("headers", [])
                 headers = MutableHeaders(scope=message)
                 for name, value in rate_headers(standing(self.services, principal)).items():

@@ -24,7 +24,7 @@ class Standing:
 
 async def authenticated(services: Services, raw_key: str | None) -> Principal:
     """The principal behind a key; Unauthenticated as `core.access.authenticate` says."""
-    return await authenticate(services.deps, services.key_uses, raw_key, local_key=services.local_key)
+    return await authenticate(services.deps, services.keyring, raw_key, local_key=services.local_key)
 
 
 async def charge(services: Services, principal: Principal) -> None:
@@ -37,6 +37,11 @@ async def charge(services: Services, principal: Principal) -> None:
     await look_up(deps, principal.org_id)
     services.rate_limits.take(principal.org_id, now)
     deps.meter.charge(principal, Dimension.API_CALLS, 1, now)
+
+
+def limited(services: Services, principal: Principal) -> bool:
+    """Whether anything limits how many requests the principal's org may make."""
+    return services.rate_limits.limiting or Dimension.API_CALLS in services.deps.meter.limits(principal.org_id)
 
 
 def standing(services: Services, principal: Principal) -> Standing:

@@ -34,6 +34,10 @@ class RateLimits:
         self._per_minute = per_minute
         self._buckets: dict[str, _Bucket] = {}
 
+    @property
+    def limiting(self) -> bool:
+        return self._per_minute is not None
+
     def take(self, org_id: str, now: datetime) -> None:
         """Take the token of one request; LimitReached when the bucket is empty, with the seconds until the next."""
         if self._per_minute is None:

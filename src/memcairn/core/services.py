@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from memcairn.core.access import KeyUses
+from memcairn.core.access import Keyring
 from memcairn.core.deps import Deps
 from memcairn.core.export_stream import Exports
 from memcairn.core.idempotency import InFlight
@@ -18,7 +18,7 @@ class Services:
 
     deps: Deps
     recalls: Recalls = field(default_factory=Recalls)
-    key_uses: KeyUses = field(default_factory=KeyUses)
+    keyring: Keyring = field(default_factory=Keyring)
     in_flight: InFlight = field(default_factory=InFlight)
     exports: Exports = field(default_factory=Exports)
     rate_limits: RateLimits = field(default_factory=RateLimits)
@@ -31,7 +31,7 @@ async def write_hints(services: Services) -> None:
     deps = services.deps
     await write_usage(deps)
     await write_recalls(deps, services.recalls)
-    last_used = services.key_uses.take()
+    last_used = services.keyring.take()
     if last_used:
         await deps.db.write(keys.note_use, last_used)
     deps.metrics.jobs_counted(await deps.db.read(jobs.count_by_status))

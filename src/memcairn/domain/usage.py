@@ -1,5 +1,6 @@
 """What is counted per org, and over which spans of time. All spans are whole hours of UTC, ends excluded."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,9 @@ from enum import StrEnum
 
 LONGEST_SPAN = timedelta(days=366)
 """Of one question about usage."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR = timedelta(hours=1)
 
 LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
 
@@ -62,12 +66,23 @@ class MonthOfUsage:
 
 
 def hour_of(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return _hour((moment - _EPOCH) // _HOUR)
 
 
 def month_of(moment: datetime) -> datetime:
     """The first moment of the month, which is the period quotas count in."""
-    return hour_of(moment).replace(day=1, hour=0)
+    return _month((moment - _EPOCH) // _HOUR)
+
+
+# Each request asks several times, and thousands of requests fall into one hour.
+@functools.lru_cache(64)
+def _hour(hours: int) -> datetime:
+    return _EPOCH + hours * _HOUR
+
+
+@functools.lru_cache(64)
+def _month(hours: int) -> datetime:
+    return _hour(hours).replace(day=1, hour=0)
 
 
 def next_month(moment: datetime) -> datetime:

@@ -7,7 +7,7 @@ starts at zero, so a rate is right from the first scrape; no method raises, so c
 import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -43,6 +43,9 @@ Measurement = tuple[str, list[Any], dict[str, Any]]
 """The method that was called, and with what: as JSON would hold it."""
 
 
+Metric = TypeVar("Metric", Counter, Histogram)
+
+
 def _quietly(emit: Callable[Concatenate["Metrics", P], None]) -> Callable[Concatenate["Metrics", P], None]:
     @functools.wraps(emit)
     def quiet(self: "Metrics", /, *args: P.args, **kwargs: P.kwargs) -> None:
@@ -66,6 +69,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._kept: list[Measurement] | None = [] if kept else None
         self._routes: set[str] = set()
+        self._children: dict[tuple[object, tuple[str, ...]], Any] = {}
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -97,8 +101,8 @@ class Metrics:
         """`route` is the template, never the path: the first `MAX_ROUTES` are told apart."""
         self._in_flight.dec()
         method, route = _one_of(METHODS, method), self._known_route(route)
-        self._requests.labels(method, route, str(status)).inc()
-        self._request_seconds.labels(method, route).observe(seconds)
+        self._child(self._requests, method, route, str(status)).inc()
+        self._child(self._request_seconds, method, route).observe(seconds)
 
     @_quietly
     def request_refused(self, reason: str) -> None:
@@ -107,8 +111,8 @@ class Metrics:
 
     @_quietly
     def events_ingested(self, accepted: int, *, collapsed: int = 0) -> None:
-        self._events.labels("accepted").inc(accepted)
-        self._events.labels("collapsed").inc(collapsed)
+        self._child(self._events, "accepted").inc(accepted)
+        self._child(self._events, "collapsed").inc(collapsed)
 
     @_quietly
     def event_searchable(self, lag_seconds: float) -> None:
@@ -209,6 +213,13 @@ class Metrics:
         ):
             for label in sorted(labels):
                 family.labels(label)
+
+    def _child(self, metric: Metric, *values: str) -> Metric:
+        """The series of these labels, which the library would look up behind a lock each time."""
+        child: Metric | None = self._children.get((metric, values))
+        if child is None:
+            child = self._children[metric, values] = metric.labels(*values)
+        return child
 
     def _known_route(self, route: str) -> str:
         if route not in self._routes:

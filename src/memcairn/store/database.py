@@ -72,6 +72,13 @@ class Database(Protocol):
         """
         ...
 
+    def version(self) -> int | None:
+        """A number that is another one once anybody has committed anything; None where that takes too long to say.
+
+        What was read after it was asked for holds for as long as it stays the same.
+        """
+        ...
+
     async def write(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of `fn`, after its transaction is committed and synced; if it raises, nothing of it was stored."""
         ...
@@ -121,6 +128,10 @@ class SqliteDatabase:
         self._require_open()
         with _translated():
             return self._readers.glance(lambda c: fn(c, *args, **kwargs))
+
+    def version(self) -> int | None:
+        self._require_open()
+        return self._readers.version()
 
     async def write(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._require_open()
@@ -252,13 +263,34 @@ class _Group(contextlib.AbstractContextManager[None]):
 
 
 def _commit_group(connection: Connection, members: list[_Write]) -> None:
-    """Carry out `members` in one transaction and answer everyone; one that raises is rolled back to its savepoint."""
-    with _Group(members), _translated(), connection.begin():
-        for member in members:
-            _carry_out(connection, member)
+    """Carry out `members` in one transaction and answer everyone.
+
+    When one of several raises, all are undone and carried out again, each behind a savepoint of its own: two statements
+    for every write are too many for what hardly ever happens.
+    """
+    if not _carried_out_together(connection, members):
+        with _Group(members), _translated(), connection.begin():
+            for member in members:
+                _carry_out(connection, member)
     if _in_transaction(connection):  # a COMMIT that SQLite refuses leaves its transaction open
         connection.connection.rollback()
     _answer(members)
+
+
+def _carried_out_together(connection: Connection, members: list[_Write]) -> bool:
+    """False when one of several raised: nothing of any was stored, and nobody has failed."""
+    with _Group(members), _translated(), connection.begin() as transaction:
+        for member in members:
+            with member, _translated():
+                member.result = member.fn(connection)
+            if member.error is None:
+                continue
+            transaction.rollback()
+            if len(members) == 1:
+                break
+            member.error = None
+            return False
+    return True
 
 
 def _answer(members: Sequence[_Write]) -> None:

@@ -86,6 +86,9 @@ class PostgresDatabase:
     async def peek(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.read(fn, *args, **kwargs)
 
+    def version(self) -> int | None:
+        return None  # it would be another question to another machine
+
     async def write(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._require_open()
         work = partial(_repeated, partial(self._run_write, lambda c: fn(c, *args, **kwargs)))

@@ -1,5 +1,6 @@
 """The connections of a SQLite file that only read."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ class Readers:
         self._turns = threading.Semaphore(at_once)
         self._all: list[Connection] = []
         self._idle: list[Connection] = []
+        self._watcher: Connection | None = None
         self._closed = False
 
     @property
@@ -44,6 +46,18 @@ class Readers:
             finally:
                 if connection.in_transaction():
                     connection.rollback()
+
+    def version(self) -> int:
+        """A number that is another one once any other connection, of any process, has committed anything.
+
+        Asked of one connection all the time: each counts for itself.
+        """
+        if self._watcher is None:
+            self._watcher = self._engine.connect()
+            self._all.append(self._watcher)
+        driver: sqlite3.Connection = self._watcher.connection.dbapi_connection  # type: ignore[assignment] # it is SQLite's
+        [version] = driver.execute("PRAGMA data_version").fetchone()
+        return int(version)
 
     def close(self) -> None:
         """Wait for snapshots under way, and close every connection; later ones are refused with Unavailable."""
