@@ -81,7 +81,7 @@ class NewMessage:
 
 def kind_of_role(role: str) -> EventKind:
     """What a role means to extraction; a word nobody knows counts as an application speaking."""
-    return _KIND_BY_ROLE.get(role.strip().casefold(), EventKind.APP_EVENT)
+    return _KIND_BY_ROLE.get(role) or _KIND_BY_ROLE.get(role.strip().casefold(), EventKind.APP_EVENT)
 
 
 def actor_of(session_id: str, user_id: str | None) -> str:

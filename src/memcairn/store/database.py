@@ -6,6 +6,7 @@ cannot hold a connection while a model thinks.
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import queue
@@ -360,6 +361,10 @@ class _translated(contextlib.AbstractContextManager[None]):  # noqa: N801 -- rea
             ) from error
 
 
+def _as_json(value: Any) -> str:
+    return "{}" if value == {} else json.dumps(value)  # most metadata is empty, and the library takes its time
+
+
 def _opened(engine: Engine, path: Path) -> Connection:
     try:
         connection = engine.connect()
@@ -384,6 +389,7 @@ def sqlite_engine(path: Path, *, query_only: bool) -> Engine:
         f"sqlite:///{path}",
         poolclass=NullPool if query_only else StaticPool,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MILLIS / 1000},
+        json_serializer=_as_json,
     )
 
     @event.listens_for(engine, "connect")

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -28,6 +29,7 @@ from memcairn.store.batches import chunks
 from memcairn.store.prepared import Prepared
 from memcairn.store.schema import IS_PENDING, events
 
+_FIELDS = attrgetter(*Event.__slots__)
 _COLUMNS = [column for column in events.c if column.name not in {"digest", "held"}]
 _NAMES = [column.name for column in _COLUMNS]
 _ORDER = (events.c.created_at, events.c.position, events.c.event_id)
@@ -70,10 +72,11 @@ class Mark:
 def add(connection: Connection, new_events: Sequence[Event], digests: Sequence[bytes]) -> None:
     rows = []
     for event, digest in zip(new_events, digests, strict=True):
-        row = {name: getattr(event, name) for name in Event.__slots__}
-        row |= {"kind": event.kind.value, "status": event.status.value, "metadata": dict(event.metadata)}
-        row |= {"channel": event.channel and event.channel.value, "trust": int(event.trust)}
-        rows.append(row | {"digest": digest, "held": False})
+        row = dict(zip(Event.__slots__, _FIELDS(event), strict=True))
+        row["kind"], row["status"], row["metadata"] = event.kind.value, event.status.value, dict(event.metadata)
+        row["channel"], row["trust"] = event.channel and event.channel.value, int(event.trust)
+        row["digest"], row["held"] = digest, False
+        rows.append(row)
     _INSERT.run(connection, rows)
 
 
