@@ -97,7 +97,10 @@ def count_kin(pool: Pool, kin: Sequence[Kin], words: Words) -> Floats:
     term_of = np.repeat(np.arange(len(kin)), [len(each.ids) for each in kin])
     np.maximum.at(likeness, (which, term_of), np.concatenate([each.likeness for each in kin]))
     at, rows = _places(pool, wanted)
-    np.maximum.at(nearest.T, rows, likeness[at])
+    # Term by term: along one axis the library goes ten times as fast.
+    for alike, row_of_term in zip(likeness.T, nearest, strict=True):
+        held = np.flatnonzero(alike[at])
+        np.maximum.at(row_of_term, rows[held], alike[at[held]])
     nearest[words.counts > 0] = 0
     return nearest
 

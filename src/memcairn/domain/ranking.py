@@ -166,8 +166,9 @@ class _Sums:
 def fuse(evidence: Evidence, weights: Weights) -> Floats:
     """The weighted sum per row; adds the signals that rest on it (`second_look`, `replaced`) to the evidence."""
     total = np.zeros(evidence.words.counts.shape[1], dtype=np.float32)
+    part = np.empty_like(total)
     for signal, column in evidence.columns.items():
-        total += np.float32(weights[signal]) * column
+        total += np.multiply(column, np.float32(weights[signal]), out=part)
     for signal, column in second_look(total, evidence, weights).items():
         evidence.columns[signal] = column
         total += np.float32(weights[signal]) * column

@@ -4,6 +4,7 @@ A signal is a column of numbers in 0..1 with its best row at 1 where it is relat
 row, and a signal with nothing to say about a question is absent.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -112,11 +113,15 @@ def gather(pool: Pool, query: RankQuery, weights: Weights) -> Evidence:
     replaced = _replacements(pool, words)
     outdated = _outdated_columns(pool, words, replaced, query.understanding.shape)
     columns |= {signal: column for signal, column in outdated.items() if weights[signal] and column.any()}
-    columns |= _place_columns(pool, turns, weights)
-    last_rows = np.append(turns.starts[1:], len(pool)) - 1
-    asks = ((pool.traits[last_rows] & Trait.QUESTION) != 0).astype(np.float32)
+    columns |= _place_columns(pool, weights)
     in_force = {} if query.understanding.shape & Shape.PAST else replaced
-    return Evidence(columns, words, coverage, cosines, turns, asks, in_force)
+    return Evidence(columns, words, coverage, cosines, turns, pool.once(_ends_asking), in_force)
+
+
+def _ends_asking(pool: Pool) -> Floats:
+    last_rows = np.append(pool.once(turns_of).starts[1:], len(pool)) - 1
+    asks: Floats = ((pool.traits[last_rows] & Trait.QUESTION) != 0).astype(np.float32)
+    return asks
 
 
 def _word_columns(pool: Pool, words: Words, turns: Turns, weights: Weights) -> dict[str, Floats]:
@@ -257,6 +262,10 @@ def _said_by_people(pool: Pool, found: Understanding) -> Floats | None:
     """Where people talk with an assistant, what the people said: what is to be remembered is theirs."""
     if found.shape & (Shape.TOLD | Shape.SUMMARY):
         return None
+    return pool.once(_by_people)
+
+
+def _by_people(pool: Pool) -> Floats | None:
     by_people = (pool.traits & Trait.BY_ASSISTANT) == 0
     return None if by_people.all() else by_people.astype(np.float32)
 
@@ -283,9 +292,19 @@ _HINTS: dict[str, Callable[[Pool, Understanding], Floats | None]] = {
 def _trait_columns(pool: Pool, shape: Shape, weights: Weights) -> dict[str, Floats]:
     wanted = {signal: trait for signal, trait in _TRAITS.items()}
     wanted |= {signal: trait for signal, (asked, trait) in _SHAPED_BY_TRAIT.items() if shape & asked}
-    return {
-        signal: ((pool.traits & trait) != 0).astype(np.float32) for signal, trait in wanted.items() if weights[signal]
-    }
+    return {signal: pool.once(_HOLDING[trait]) for signal, trait in wanted.items() if weights[signal]}
+
+
+def _holding(pool: Pool, trait: Trait) -> Floats:
+    holding: Floats = ((pool.traits & trait) != 0).astype(np.float32)
+    return holding
+
+
+_HOLDING: dict[Trait, Callable[[Pool], Floats]] = {
+    trait: functools.partial(_holding, trait=trait)
+    for trait in (*_TRAITS.values(), *(trait for _, trait in _SHAPED_BY_TRAIT.values()))
+}
+"""One function for each trait, so that a pool keeps what it found."""
 
 
 def _statement_columns(pool: Pool, coverage: Floats, turns: Turns, weights: Weights) -> dict[str, Floats]:
@@ -335,13 +354,23 @@ def _outdated_columns(pool: Pool, words: Words, replaced: Mapping[int, Ints], sh
     return columns
 
 
-def _place_columns(pool: Pool, turns: Turns, weights: Weights) -> dict[str, Floats]:
+def _place_columns(pool: Pool, weights: Weights) -> dict[str, Floats]:
     """The head of a text says what it is about, the opening of a session why it is held."""
     columns = {}
     if weights["head"]:
-        columns["head"] = (pool.segments == 0).astype(np.float32)
+        columns["head"] = pool.once(_heads)
     if weights["opening"]:
-        opening = np.zeros(len(turns), dtype=np.float32)
-        opening[turns.session_starts[turns.session_sizes > 1]] = 1
-        columns["opening"] = turns.spread(opening)
+        columns["opening"] = pool.once(_openings)
     return columns
+
+
+def _heads(pool: Pool) -> Floats:
+    heads: Floats = (pool.segments == 0).astype(np.float32)
+    return heads
+
+
+def _openings(pool: Pool) -> Floats:
+    turns = pool.once(turns_of)
+    opening = np.zeros(len(turns), dtype=np.float32)
+    opening[turns.session_starts[turns.session_sizes > 1]] = 1
+    return turns.spread(opening)
