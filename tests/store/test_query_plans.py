@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection
-from sqlalchemy.event import listen, remove
 
 from memcairn.store import session_search
 from memcairn.store.database import SqliteDatabase
@@ -19,20 +18,18 @@ OF_A_ROW = "sqlite_autoindex_index_rows"
 
 
 def plans(connection: Connection, ask: Callable[[Connection], object]) -> list[str]:
-    """How SQLite carries out each statement of `ask`."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(*call: Any) -> None:
-        asked.append((call[2], call[3]))
-
-    listen(connection, "before_cursor_execute", note)
+    """How SQLite carries out each statement of `ask`, whether or not SQLAlchemy carried it there."""
+    driver: Any = connection.connection.driver_connection
+    asked: list[str] = []
+    driver.set_trace_callback(asked.append)
     ask(connection)
-    remove(connection, "before_cursor_execute", note)
+    driver.set_trace_callback(None)
     return [
-        row.detail
-        for statement, bound in asked
-        for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", bound)
-        if "index_rows" in row.detail
+        row[3]
+        for statement in asked
+        if statement.startswith("SELECT")
+        for row in driver.execute(f"EXPLAIN QUERY PLAN {statement}")
+        if "index_rows" in row[3]
     ]
 
 

@@ -234,7 +234,8 @@ def rank_query_of(deps: Deps, query: SearchQuery, pool: Pool, candidates: Candid
     vector = vectors[0] if vectors else None
     if vector is not None and understanding.spoken and understanding.spoken != query.text:
         vector = question_vector(deps, understanding.spoken)
-    terms = analyse_query(query.text, drop=(*understanding.name_words, *understanding.time_words))
+    drop = (*understanding.name_words, *understanding.time_words)
+    terms = analyse_query(query.text, drop=drop) if drop else candidates.asked.terms
     rank_query = RankQuery(
         terms=[term_ids(term.alternatives) for term in terms],
         kin=[kin_of(deps.thesaurus, term) for term in terms],

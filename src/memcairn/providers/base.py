@@ -58,6 +58,8 @@ class Related:
 class Thesaurus(Protocol):
     """Knows which words mean something alike."""
 
+    def __hash__(self) -> int: ...
+
     def related(self, word: str) -> Sequence[Related]:
         """The words nearest in meaning, nearest first and the word itself left out; none for what it cannot place.
 

@@ -365,6 +365,10 @@ def _as_json(value: Any) -> str:
     return "{}" if value == {} else json.dumps(value)  # most metadata is empty, and the library takes its time
 
 
+def _from_json(text: str) -> Any:
+    return {} if text == "{}" else [] if text == "[]" else json.loads(text)
+
+
 def _opened(engine: Engine, path: Path) -> Connection:
     try:
         connection = engine.connect()
@@ -390,6 +394,7 @@ def sqlite_engine(path: Path, *, query_only: bool) -> Engine:
         poolclass=NullPool if query_only else StaticPool,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MILLIS / 1000},
         json_serializer=_as_json,
+        json_deserializer=_from_json,
     )
 
     @event.listens_for(engine, "connect")
@@ -415,9 +420,9 @@ def sqlite_engine(path: Path, *, query_only: bool) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         with driver_errors(connection, "BEGIN"):
-            if query_only:
-                _driver(connection).execute("BEGIN")
-            else:
+            if not query_only:
                 turns.begin(_driver(connection))
+            elif not _in_transaction(connection):  # inside a snapshot there is one already
+                _driver(connection).execute("BEGIN")
 
     return engine

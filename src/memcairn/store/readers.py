@@ -9,6 +9,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 
 from memcairn.domain.errors import Unavailable
+from memcairn.store.prepared import driver_errors
 
 T = TypeVar("T")
 
@@ -34,9 +35,21 @@ class Readers:
         return tuple(self._all)
 
     def snapshot(self, fn: Callable[[Connection], T]) -> T:
-        """The result of `fn` in one transaction, which sees one moment."""
-        with self._turns, self._lent() as connection, connection.begin():
-            return fn(connection)
+        """The result of `fn` in one transaction, which sees one moment.
+
+        Begun and ended by the driver: most of what is asked goes straight to it, and SQLAlchemy takes longer to begin
+        than SQLite to answer.
+        """
+        with self._turns, self._lent() as connection:
+            driver = _driver(connection)
+            with driver_errors(connection, "BEGIN"):
+                driver.execute("BEGIN")
+            try:
+                return fn(connection)
+            finally:
+                connection.rollback()
+                if driver.in_transaction:
+                    driver.execute("ROLLBACK")
 
     def glance(self, fn: Callable[[Connection], T]) -> T:
         """The result of `fn`, each statement of which may see a moment of its own."""
@@ -55,8 +68,7 @@ class Readers:
         if self._watcher is None:
             self._watcher = self._engine.connect()
             self._all.append(self._watcher)
-        driver: sqlite3.Connection = self._watcher.connection.dbapi_connection  # type: ignore[assignment] # it is SQLite's
-        [version] = driver.execute("PRAGMA data_version").fetchone()
+        [version] = _driver(self._watcher).execute("PRAGMA data_version").fetchone()
         return int(version)
 
     def close(self) -> None:
@@ -81,6 +93,11 @@ class Readers:
             yield connection
         finally:
             self._idle.append(connection)
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    driver: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]  # it is SQLite's
+    return driver
 
 
 def closed() -> Unavailable:
