@@ -25,9 +25,10 @@ CHECKS = (
 )
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    process = ServerProcess(tmp_path_factory.mktemp("nonsense") / "data")
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ServerProcess]:
+    """One of its own for each scope: an admin may revoke every key there is."""
+    process = ServerProcess(tmp_path / "data")
     process.start()
     yield process
     process.stop()

@@ -231,9 +231,9 @@ async def test_what_is_another_s_takes_the_same_road_as_what_is_nowhere(
             for own in (wanted, _nowhere(wanted)):
                 asked.clear()
                 response, _ = await tenant.ask(route, OPERATIONS[route](_foreign(tenant, victim, kind, own)))
-                roads.append(
-                    (response.status_code, response.json()["code"], [_LITERAL.sub("?", each) for each in asked])
-                )
+                # A key is read again after any commit, whatever is asked for.
+                statements = [_LITERAL.sub("?", each) for each in asked if "FROM api_keys" not in each]
+                roads.append((response.status_code, response.json()["code"], statements))
             tried += 1
             if roads[0] != roads[1]:
                 different.append((route, kind, roads))
