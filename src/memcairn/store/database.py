@@ -27,7 +27,7 @@ from memcairn.domain.errors import Unavailable
 from memcairn.store import filters, turns
 from memcairn.store.index import copies
 from memcairn.store.prepared import driver_errors
-from memcairn.store.readers import Readers, closed
+from memcairn.store.readers import Readers, closed, driver_of
 from memcairn.store.turns import BUSY_TIMEOUT_MILLIS
 from memcairn.store.wiping import empty_log, wipe_some
 
@@ -161,7 +161,7 @@ class SqliteDatabase:
     async def _between_transactions(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """The result of `fn`, called with the driver's own connection while no transaction is open on it."""
         self._require_open()
-        return await self._carried_out(lambda c: fn(_driver(c)), alone=True)
+        return await self._carried_out(lambda c: fn(driver_of(c)), alone=True)
 
     async def _carried_out(self, fn: Callable[[Connection], T], *, alone: bool = False) -> T:
         loop = asyncio.get_running_loop()
@@ -316,7 +316,7 @@ def _carry_out_alone(connection: Connection, member: _Write) -> None:
 
 
 def _carry_out(connection: Connection, member: _Write) -> None:
-    driver = _driver(connection)  # asked directly: these statements surround every write and have nothing to convert
+    driver = driver_of(connection)  # asked directly: these statements surround every write and have nothing to convert
     driver.execute("SAVEPOINT member")
     with member, _translated():
         member.result = member.fn(connection)
@@ -330,12 +330,7 @@ def _carry_out(connection: Connection, member: _Write) -> None:
 
 
 def _in_transaction(connection: Connection) -> bool:
-    return _driver(connection).in_transaction
-
-
-def _driver(connection: Connection) -> sqlite3.Connection:
-    driver: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]  # it is SQLite's
-    return driver
+    return driver_of(connection).in_transaction
 
 
 class _translated(contextlib.AbstractContextManager[None]):  # noqa: N801 -- reads as a word after `with`
@@ -421,8 +416,8 @@ def sqlite_engine(path: Path, *, query_only: bool) -> Engine:
     def _begin(connection: Connection) -> None:
         with driver_errors(connection, "BEGIN"):
             if not query_only:
-                turns.begin(_driver(connection))
+                turns.begin(driver_of(connection))
             elif not _in_transaction(connection):  # inside a snapshot there is one already
-                _driver(connection).execute("BEGIN")
+                driver_of(connection).execute("BEGIN")
 
     return engine

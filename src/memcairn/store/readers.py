@@ -41,7 +41,7 @@ class Readers:
         than SQLite to answer.
         """
         with self._turns, self._lent() as connection:
-            driver = _driver(connection)
+            driver = driver_of(connection)
             with driver_errors(connection, "BEGIN"):
                 driver.execute("BEGIN")
             try:
@@ -68,7 +68,7 @@ class Readers:
         if self._watcher is None:
             self._watcher = self._engine.connect()
             self._all.append(self._watcher)
-        [version] = _driver(self._watcher).execute("PRAGMA data_version").fetchone()
+        [version] = driver_of(self._watcher).execute("PRAGMA data_version").fetchone()
         return int(version)
 
     def close(self) -> None:
@@ -95,7 +95,8 @@ class Readers:
             self._idle.append(connection)
 
 
-def _driver(connection: Connection) -> sqlite3.Connection:
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """SQLite's own connection beneath."""
     driver: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]  # it is SQLite's
     return driver
 
