@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import Connection, Engine, ForeignKeyConstraint, Table, UniqueConstraint, event, select, text
+from sqlalchemy import ForeignKeyConstraint, Table, UniqueConstraint, event, select, text
 
 from memcairn.core import (
     actors,
@@ -155,19 +156,19 @@ def recorded_by_driver(database: SqliteDatabase) -> Iterator[Recorder]:
 
 
 @contextmanager
-def recorded(*engines: Engine) -> Iterator[Recorder]:
+def recorded_by_psycopg(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+    """What any cursor is given: statements that go past SQLAlchemy too."""
     recorder = Recorder()
+    with monkeypatch.context() as patched:
+        for name in ("execute", "executemany"):
+            carry_out = getattr(psycopg.Cursor, name)
 
-    def note(
-        _connection: Connection, _cursor: object, statement: str, parameters: Any, _context: object, _many: bool
-    ) -> None:
-        recorder.note(statement, parameters)
+            def noted(cursor: object, sql: str, bound: Any = None, *, call: Any = carry_out, **options: Any) -> Any:
+                recorder.note(sql, [] if bound is None else bound)
+                return call(cursor, sql, bound, **options)
 
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", note)
-    yield recorder
-    for engine in engines:
-        event.remove(engine, "before_cursor_execute", note)
+            patched.setattr(psycopg.Cursor, name, noted)
+        yield recorder
 
 
 @pytest.mark.anyio
@@ -189,10 +190,10 @@ async def test_every_statement_says_whose_rows_it_means(
 @pytest.mark.anyio
 @pytest.mark.postgres
 async def test_every_statement_on_postgres_says_it_too(
-    postgres_database: PostgresDatabase, deps: Deps, principal: Principal
+    postgres_database: PostgresDatabase, deps: Deps, principal: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = replace(deps, db=postgres_database, index=PostgresIndex())
-    with recorded(postgres_database._writer_engine, postgres_database._reader_engine) as recorder:
+    with recorded_by_psycopg(monkeypatch) as recorder:
         await _remember(there, principal)
         await _converse(there, principal)
         await _file(there, principal)

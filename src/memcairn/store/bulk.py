@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import ColumnDefault, Connection, Table, insert
-from sqlalchemy.exc import DBAPIError
+
+from memcairn.store import driver
 
 COPIED_FROM = 8
 """Fewer rows are inserted: a COPY takes one exchange more."""
@@ -29,7 +30,7 @@ def _copy(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]
     convert = [table.c[name].type.dialect_impl(connection.dialect).bind_processor(connection.dialect) for name in names]
     quote = connection.dialect.identifier_preparer.quote
     statement = f"COPY {quote(table.name)} ({', '.join(map(quote, names))}) FROM STDIN"
-    with _errors(connection, statement), _cursor(connection) as cursor, cursor.copy(statement) as copy:
+    with driver.errors(connection, statement), _cursor(connection) as cursor, cursor.copy(statement) as copy:
         for row in rows:
             given = [*(row[name] for name in rows[0]), *defaults.values()]
             copy.write_row([value if made is None else made(value) for made, value in zip(convert, given, strict=True)])
@@ -48,23 +49,9 @@ def defaults_of(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
 def _cursor(connection: Connection) -> Iterator[Any]:
     if not connection.in_transaction():
         connection.begin()
+    driver.begin_now(connection)
     cursor: Any = connection.connection.cursor()
     try:
         yield cursor
     finally:
         cursor.close()
-
-
-@contextmanager
-def _errors(connection: Connection, statement: str) -> Iterator[None]:
-    """Errors of the driver as SQLAlchemy would raise them; a connection that is lost is not used again."""
-    dialect = connection.dialect
-    driver: Any = dialect.loaded_dbapi
-    try:
-        yield
-    except driver.Error as error:
-        lost = dialect.is_disconnect(error, connection.connection.driver_connection, None)
-        raised = DBAPIError.instance(statement, None, error, driver.Error, connection_invalidated=lost, dialect=dialect)
-        if lost:
-            connection.invalidate(error)
-        raise raised from error

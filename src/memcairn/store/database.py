@@ -24,9 +24,8 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from memcairn.domain.errors import Unavailable
-from memcairn.store import filters, turns
+from memcairn.store import driver, filters, turns
 from memcairn.store.index import copies
-from memcairn.store.prepared import driver_errors
 from memcairn.store.readers import Readers, closed, driver_of
 from memcairn.store.turns import BUSY_TIMEOUT_MILLIS
 from memcairn.store.wiping import empty_log, wipe_some
@@ -317,17 +316,17 @@ def _carry_out_alone(connection: Connection, member: _Write) -> None:
 
 
 def _carry_out(connection: Connection, member: _Write) -> None:
-    driver = driver_of(connection)  # asked directly: these statements surround every write and have nothing to convert
-    driver.execute("SAVEPOINT member")
+    sqlite = driver_of(connection)  # asked directly: these statements surround every write and have nothing to convert
+    sqlite.execute("SAVEPOINT member")
     with member, _translated():
         member.result = member.fn(connection)
     # On a full or failing disk SQLite may undo the whole transaction by itself: then nobody's write is left in it, and
     # going on would carry out the next ones outside of any.
-    if member.error is not None and not driver.in_transaction:
+    if member.error is not None and not sqlite.in_transaction:
         raise member.error
     if member.error is not None:
         connection.exec_driver_sql("ROLLBACK TO member")
-    driver.execute("RELEASE member")
+    sqlite.execute("RELEASE member")
 
 
 def _in_transaction(connection: Connection) -> bool:
@@ -415,7 +414,7 @@ def sqlite_engine(path: Path, *, query_only: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        with driver_errors(connection, "BEGIN"):
+        with driver.errors(connection, "BEGIN"):
             if not query_only:
                 turns.begin(driver_of(connection))
             elif not _in_transaction(connection):  # inside a snapshot there is one already

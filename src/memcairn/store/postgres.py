@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from memcairn.domain.errors import Invalid, Unavailable
-from memcairn.store import dialect, filters, postgres_errors
+from memcairn.store import dialect, driver, filters, postgres_errors
 from memcairn.store.database import Snapshot
 from memcairn.store.postgres_errors import Advice
 from memcairn.store.readers import closed
@@ -37,6 +37,9 @@ CONNECT_TIMEOUT_SECONDS = 10
 MAX_TRIES = {Advice.AGAIN: 8, Advice.CROSSED: 5, Advice.LOST: 4, Advice.REFUSE: 1}
 FIRST_PAUSE_SECONDS = 0.005
 """Before a transaction that lost to another one is begun again; each further pause is up to twice as long."""
+
+_EACH_ALONE = "memcairn_each_alone"
+"""Option of a connection whose statements, if they are prepared ones, are transactions of their own."""
 
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
@@ -70,6 +73,7 @@ class PostgresDatabase:
         self._reader_engine = postgres_engine(
             url, begin=f"{_READ}; {limits}", connections=readers, queue_timeout_seconds=queue_timeout_seconds
         )
+        self._peek_engine = self._reader_engine.execution_options(**{_EACH_ALONE: True})
         self._writer_engine = postgres_engine(url, begin=f"{_WRITE}; {limits}", connections=writers)
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="memcairn-reader")
         self._writers = ThreadPoolExecutor(writers, thread_name_prefix="memcairn-writer")
@@ -84,7 +88,9 @@ class PostgresDatabase:
         return await asyncio.to_thread(fn, self._snapshot, *args, **kwargs)
 
     async def peek(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.read(fn, *args, **kwargs)
+        self._require_open()
+        work = partial(self._run_read, self._peek_engine, lambda c: fn(c, *args, **kwargs))
+        return await self._answer(self._readers.submit(work))
 
     def version(self) -> int | None:
         return None  # it would be another question to another machine
@@ -136,9 +142,12 @@ class PostgresDatabase:
         )
 
     def _snapshot(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._run_read(self._reader_engine, lambda c: fn(c, *args, **kwargs))
+
+    def _run_read(self, engine: Engine, fn: Callable[[Connection], T]) -> T:
         self._require_open()
         try:
-            return _repeated(partial(_run, self._reader_engine, lambda c: fn(c, *args, **kwargs)))
+            return _repeated(partial(_run, engine, fn))
         except PoolTimeoutError as error:
             raise self._all_busy() from error
 
@@ -197,7 +206,11 @@ def postgres_engine(
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         filters.forget(connection)
-        connection.exec_driver_sql(begin)
+        driver.begin_later(connection, begin, alone=connection.get_execution_options().get(_EACH_ALONE, False))
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _before(connection: Connection, *_statement: object) -> None:
+        driver.begin_now(connection)
 
     return engine
 
@@ -245,7 +258,7 @@ def _repeated(work: Callable[[], T]) -> T:
 
 def _vacuum(engine: Engine) -> bool:
     with engine.connect() as connection:
-        driver: Any = connection.connection.dbapi_connection
+        beneath: Any = connection.connection.dbapi_connection
         for table in metadata.sorted_tables:
-            driver.execute(f'VACUUM "{table.name}"')
+            beneath.execute(f'VACUUM "{table.name}"')
     return True

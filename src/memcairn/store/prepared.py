@@ -1,8 +1,8 @@
 """Statements put together once, for what nearly every request runs.
 
-Carrying a small statement to SQLite and its rows back takes SQLAlchemy far longer than running it takes SQLite (25 µs
-and 3 µs for a row found by its key). These go to the driver as they were compiled, with the same conversions of
-values; on Postgres, where a statement travels over the network anyway, they are executed as any other.
+Carrying a small statement to the driver and its rows back takes SQLAlchemy far longer than running it takes SQLite
+(25 µs and 3 µs for a row found by its key). These go to the driver as they were compiled, with the same conversions of
+values; on Postgres those that give rows do, and the others are executed as any other.
 """
 
 import functools
@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Table, Update, insert
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from memcairn.store import bulk
+from memcairn.store import bulk, driver
 
 Statement = Select[*tuple[Any, ...]] | Insert | Update | Delete
 Values = Mapping[str, Any]
+
+_FLOAT8 = 701
+"""How Postgres numbers the type of a `double precision`: of a column of numbers SQLAlchemy asks which kind came."""
+
 _Convert = Callable[[Any], Any]
 
 
@@ -38,14 +41,14 @@ class Prepared:
         self._columns = columns
         self._plain = plain
         self._many = many
-        self._compiled: dict[int, _Compiled] = {}
+        self._compiled: dict[tuple[str, int], _Compiled] = {}
 
     def run(self, connection: Connection, rows: Sequence[Values]) -> None:
         """Carry it out once for each of `rows`; for none of them, nothing happens."""
         if not rows:
             return
-        driver = _sqlite(connection)
-        if driver is None:
+        sqlite = _sqlite(connection)
+        if sqlite is None:
             if self._plain and isinstance(self._statement, Insert) and isinstance(self._statement.table, Table):
                 bulk.add(connection, self._statement.table, rows)
             else:
@@ -53,22 +56,24 @@ class Prepared:
             return
         _begin(connection)
         compiled = self._compile(connection, 0)
-        with driver_errors(connection, compiled.sql):
-            driver.executemany(compiled.sql, [compiled.bound(row) for row in rows])
+        with driver.errors(connection, compiled.sql):
+            sqlite.executemany(compiled.sql, [compiled.bound(row) for row in rows])
 
     def rows(self, connection: Connection, bound: Values) -> Sequence[Any]:
         """Every row it gives, its columns as attributes and in their order."""
-        driver = _sqlite(connection)
-        if driver is None:
-            return connection.execute(self._statement, dict(bound)).all()
-        if not isinstance(self._statement, Select):
+        sqlite = _sqlite(connection)
+        if sqlite is None or not isinstance(self._statement, Select):
             _begin(connection)
         length = 0 if self._many is None else _rounded(len(bound[self._many]))
         compiled = self._compile(connection, length)
         if self._many is not None:
             bound = _spread(bound, self._many, length)
-        with driver_errors(connection, compiled.sql):
-            found = driver.execute(compiled.sql, compiled.bound(bound)).fetchall()
+        found: Sequence[Sequence[Any]]
+        if sqlite is None:
+            found = driver.postgres_rows(connection, compiled.sql, compiled.named(bound))
+        else:
+            with driver.errors(connection, compiled.sql):
+                found = sqlite.execute(compiled.sql, compiled.bound(bound)).fetchall()
         return [compiled.row(each) for each in found]
 
     def first(self, connection: Connection, bound: Values) -> Any:
@@ -77,9 +82,10 @@ class Prepared:
         return found[0] if found else None
 
     def _compile(self, connection: Connection, length: int) -> "_Compiled":
-        compiled = self._compiled.get(length)
+        key = (connection.dialect.name, length)
+        compiled = self._compiled.get(key)
         if compiled is None:
-            compiled = self._compiled[length] = _compiled(self._statement, connection.dialect, self._columns, length)
+            compiled = self._compiled[key] = _compiled(self._statement, connection.dialect, self._columns, length)
         return compiled
 
 
@@ -117,17 +123,23 @@ def _insert_into(table: Table, columns: tuple[str, ...]) -> Prepared:
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """What the driver takes; `names` are in the order of its placeholders."""
+    """What the driver takes; `names` are those of its placeholders in their order, each with what it stands for."""
 
     sql: str
-    names: Sequence[tuple[str, _Convert | None]]
+    names: Sequence[tuple[str, str, _Convert | None]]
     constants: Values
     make: Callable[..., Any]
     conversions: Sequence[tuple[int, _Convert]]
 
     def bound(self, values: Values) -> list[Any]:
+        """For placeholders that are filled in order."""
         given = {**self.constants, **values} if self.constants else values
-        return [given[name] if convert is None else convert(given[name]) for name, convert in self.names]
+        return [given[key] if convert is None else convert(given[key]) for _, key, convert in self.names]
+
+    def named(self, values: Values) -> dict[str, Any]:
+        """For placeholders that have names."""
+        given = {**self.constants, **values} if self.constants else values
+        return {name: given[key] if convert is None else convert(given[key]) for name, key, convert in self.names}
 
     def row(self, values: Sequence[Any]) -> Any:
         if not self.conversions:
@@ -140,24 +152,26 @@ class _Compiled:
 
 def _compiled(statement: Statement, dialect: Dialect, columns: Sequence[str] | None, length: int) -> _Compiled:
     """`length`: of the list that is spread, if there is one."""
-    compiled = _compiled_sql(statement, dialect, columns, {})
-    listed = [bind.key for bind in compiled.binds.values() if bind.expanding]
-    binds, lists = compiled.binds, {key: [None] * length for key in listed}
-    if lists:
-        nothing = {bind.key: bind.value for bind in binds.values() if bind.key not in lists}
-        compiled = _compiled_sql(statement.params(nothing | lists), dialect, columns, {"render_postcompile": True})
+    compiled = statement.compile(dialect=dialect, column_keys=None if columns is None else list(columns))
+    assert isinstance(compiled, SQLCompiler), "every statement here is compiled to SQL"  # noqa: S101 -- our own invariant
+    binds = compiled.binds
+    # Values do not matter here, but for how many a list has.
+    spread = compiled.construct_expanded_state(
+        {bind.key: [None] * length if bind.expanding else bind.value for bind in binds.values()}
+    )
+    listed = {name: key for key, names in spread.parameter_expansion.items() for name in names}
     names = []
-    for name in compiled.positiontup or ():
-        bind = binds[name] if name in binds else binds[listed[0]]
+    for name in spread.positiontup or spread.parameters:
+        bind = binds[listed.get(name, name)]
         key = name if bind.expanding else bind.key
-        names.append((key, bind.type.dialect_impl(dialect).bind_processor(dialect)))
+        names.append((name, key, bind.type.dialect_impl(dialect).bind_processor(dialect)))
     # What an INSERT leaves open would be a default of the column: whoever prepares one names what is given.
     literals = {} if isinstance(statement, Insert) else binds
     constants = {bind.key: bind.value for bind in literals.values() if not bind.required}
     given = [*statement.exported_columns]
-    conversions = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in given]
+    conversions = [column.type.dialect_impl(dialect).result_processor(dialect, _FLOAT8) for column in given]
     return _Compiled(
-        sql=str(compiled),
+        sql=spread.statement,
         names=names,
         constants=constants,
         make=namedtuple("Row", [column.key for column in given]),
@@ -165,38 +179,12 @@ def _compiled(statement: Statement, dialect: Dialect, columns: Sequence[str] | N
     )
 
 
-def _compiled_sql(
-    statement: Statement, dialect: Dialect, columns: Sequence[str] | None, how: Mapping[str, bool]
-) -> SQLCompiler:
-    keys = None if columns is None else list(columns)
-    compiled = statement.compile(dialect=dialect, column_keys=keys, compile_kwargs=dict(how))
-    assert isinstance(compiled, SQLCompiler), "every statement here is compiled to SQL"  # noqa: S101 -- our own invariant
-    return compiled
-
-
 def _sqlite(connection: Connection) -> sqlite3.Connection | None:
-    driver = connection.connection.dbapi_connection
-    return driver if isinstance(driver, sqlite3.Connection) else None
+    connected = connection.connection.dbapi_connection
+    return connected if isinstance(connected, sqlite3.Connection) else None
 
 
 def _begin(connection: Connection) -> None:
     """What changes rows does so in a transaction, whoever calls it; the driver would not open one."""
     if not connection.in_transaction():
         connection.begin()
-
-
-class driver_errors:  # noqa: N801 -- reads as a word after `with`
-    """Errors of the driver as SQLAlchemy would raise them, for whoever handles those."""
-
-    def __init__(self, connection: Connection, sql: str) -> None:
-        self._connection = connection
-        self._sql = sql
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sqlite3.Error):
-            raise DBAPIError.instance(
-                self._sql, None, error, sqlite3.Error, dialect=self._connection.dialect
-            ) from error

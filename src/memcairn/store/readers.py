@@ -9,7 +9,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 
 from memcairn.domain.errors import Unavailable
-from memcairn.store.prepared import driver_errors
+from memcairn.store import driver
 
 T = TypeVar("T")
 
@@ -41,15 +41,15 @@ class Readers:
         than SQLite to answer.
         """
         with self._turns, self._lent() as connection:
-            driver = driver_of(connection)
-            with driver_errors(connection, "BEGIN"):
-                driver.execute("BEGIN")
+            sqlite = driver_of(connection)
+            with driver.errors(connection, "BEGIN"):
+                sqlite.execute("BEGIN")
             try:
                 return fn(connection)
             finally:
                 connection.rollback()
-                if driver.in_transaction:
-                    driver.execute("ROLLBACK")
+                if sqlite.in_transaction:
+                    sqlite.execute("ROLLBACK")
 
     def glance(self, fn: Callable[[Connection], T]) -> T:
         """The result of `fn`, each statement of which may see a moment of its own."""
@@ -97,8 +97,8 @@ class Readers:
 
 def driver_of(connection: Connection) -> sqlite3.Connection:
     """SQLite's own connection beneath."""
-    driver: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]  # it is SQLite's
-    return driver
+    beneath: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]  # it is SQLite's
+    return beneath
 
 
 def closed() -> Unavailable:
