@@ -134,6 +134,8 @@ async def running(
         else:
             await ensure_default_org(deps)
         await reembedding.begin(deps)
+        if settings.worker:
+            deps.db.listen(deps.wakeup.hear)
         worker = Worker(deps) if settings.worker and beside is None else None
         app = make_app(services, beside or worker, settings)
         tasks = [asyncio.create_task(_keep_up(services), name="memcairn-upkeep")]

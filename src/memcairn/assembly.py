@@ -54,6 +54,7 @@ async def opened(settings: Settings, *, embeds: bool = True, metrics: Metrics | 
             keys_per_org=settings.keys_per_org,
             reranking=await asyncio.to_thread(make_reranking, settings) if embeds else None,
         )
+        deps.wakeup.to_others = db.tell
         try:
             yield deps
         finally:

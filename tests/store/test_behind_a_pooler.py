@@ -50,6 +50,8 @@ async def test_a_server_works_though_each_transaction_has_another_session(place:
     database = PostgresDatabase(behind.render_as_string(hide_password=False), connections=4)
     deps = Deps(db=database, index=index_on(database), embedder=FakeEmbedder(), clock=FrozenClock(), metrics=Metrics())
     server = Server(deps)
+    database.listen(deps.wakeup.hear)
+    deps.wakeup.to_others = database.tell
 
     assert await database.write(migrate) == []
     async with server.client() as client:

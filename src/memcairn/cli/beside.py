@@ -102,7 +102,7 @@ class WorkerBeside:
             if not writer.transport.get_write_buffer_size():
                 writer.write(_HINT)
 
-        deps.wakeup.passed_on = pass_on
+        deps.wakeup.to_worker = pass_on
         try:
             pass_on()
             while (sign := await reader.readline()).endswith(b"\n"):  # the last one may be cut short
@@ -112,7 +112,7 @@ class WorkerBeside:
         except ConnectionError:
             return
         finally:
-            deps.wakeup.passed_on = None
+            deps.wakeup.to_worker = None
             writer.close()
 
     def _begun(self, *, as_copy: bool) -> tuple[BaseProcess, socket.socket]:
@@ -161,7 +161,7 @@ async def _work(settings: Settings, line: socket.socket) -> None:
         signing = asyncio.create_task(_give_signs(writer, worker, metrics), name="memcairn-signs")
         while hints := await _hints(reader):
             for _ in range(min(2, hints)):
-                deps.wakeup.set()
+                deps.wakeup.hear()
         worker.stop()
         await asyncio.wait({working}, timeout=WORKER_STOP_SECONDS)
         for task in (working, signing):

@@ -152,6 +152,7 @@ async def _work(settings: Settings, *, as_json: bool) -> None:
     loop = asyncio.get_running_loop()
     async with opened(settings) as deps, asyncio.TaskGroup() as tasks:
         await begin_reembedding(deps)
+        deps.db.listen(deps.wakeup.hear)
         worker = Worker(deps)
         work = tasks.create_task(worker.run(), name="memcairn-worker")
         with _on_signal(lambda _again: loop.call_soon_threadsafe(told_to_stop.set)):

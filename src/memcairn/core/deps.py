@@ -21,19 +21,28 @@ from memcairn.store.index.base import Index
 class Wakeup:
     """A hint to the worker that work was committed; losing it costs a poll interval, nothing else.
 
-    `passed_on` takes the hint to a worker in another process; it must neither block nor raise.
+    `to_worker` takes it to a worker beside this process, `to_others` to those of other processes on the database; they
+    must neither block nor raise.
     """
 
     def __init__(self) -> None:
-        self.passed_on: Callable[[], None] | None = None
+        self.to_worker: Callable[[], None] | None = None
+        self.to_others: Callable[[], None] | None = None
         self._event = asyncio.Event()
         self._last_two = (float("-inf"), float("-inf"))
 
     def set(self) -> None:
+        """Work was committed here."""
+        self.hear()
+        if self.to_others is not None:
+            self.to_others()
+
+    def hear(self) -> None:
+        """Work was committed, and whoever did it has told the others."""
         self._event.set()
         self._last_two = (self._last_two[1], time.monotonic())
-        if self.passed_on is not None:
-            self.passed_on()
+        if self.to_worker is not None:
+            self.to_worker()
 
     def pouring(self, within_seconds: float) -> bool:
         """Whether work was committed twice in the last `within_seconds`: writers are in the middle of something."""

@@ -38,7 +38,7 @@ SETTLE_SECONDS = 0.02
 
 POURING_SECONDS = 0.08
 LOOK_SECONDS = 0.02
-GIVE_WAY_SECONDS = 1.0
+GIVE_WAY_SECONDS = 0.4
 """While writers pour events in, a batch waits this long for a gap: accepting comes first, and goes about three times as
 fast with the worker out of its way, which still gets its turn."""
 

@@ -84,6 +84,17 @@ class Database(Protocol):
         """The result of `fn`, after its transaction is committed and synced; if it raises, nothing of it was stored."""
         ...
 
+    def tell(self) -> None:
+        """Let other processes on this database know that work was committed: a hint, which may not arrive.
+
+        To be called on a loop; neither blocks nor raises.
+        """
+        ...
+
+    def listen(self, heard: Callable[[], None]) -> None:
+        """Have `heard` called on this loop when another process tells, until the database is closed."""
+        ...
+
     async def wipe(self) -> bool:
         """Overwrite what deleted rows left behind, in small steps between which writes go on.
 
@@ -137,6 +148,12 @@ class SqliteDatabase:
     async def write(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._require_open()
         return await self._carried_out(lambda c: fn(c, *args, **kwargs))
+
+    def tell(self) -> None:
+        """Nobody hears: a file has no way to tell, and whoever waits for work looks at it."""
+
+    def listen(self, heard: Callable[[], None]) -> None:
+        """Nothing is ever heard."""
 
     async def wipe(self) -> bool:
         page: int | None = 1

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -21,6 +21,7 @@ from memcairn.domain.errors import Invalid, Unavailable
 from memcairn.store import dialect, driver, filters, postgres_errors
 from memcairn.store.database import Snapshot
 from memcairn.store.postgres_errors import Advice
+from memcairn.store.postgres_hints import Hints, drop_hint
 from memcairn.store.readers import closed
 from memcairn.store.schema import metadata
 
@@ -77,6 +78,8 @@ class PostgresDatabase:
         self._writer_engine = postgres_engine(url, begin=f"{_WRITE}; {limits}", connections=writers)
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="memcairn-reader")
         self._writers = ThreadPoolExecutor(writers, thread_name_prefix="memcairn-writer")
+        self._hints = Hints(self._reader_engine, self._notify)
+        self._may_listen = readers > 1
         self._closed = False
 
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -100,16 +103,28 @@ class PostgresDatabase:
         work = partial(_repeated, partial(self._run_write, lambda c: fn(c, *args, **kwargs)))
         return await self._answer(self._writers.submit(work))
 
+    def tell(self) -> None:
+        self._hints.tell()
+
+    def listen(self, heard: Callable[[], None]) -> None:
+        """Takes one of the connections for reads; where there is only one, nothing is heard."""
+        if self._may_listen:
+            self._hints.listen(heard)
+
     async def wipe(self) -> bool:
         """Make the room of deleted rows free for others (`VACUUM`).
 
         True when every table was reached. The bytes stay in the files until other rows take their place.
         """
         self._require_open()
-        return await self._answer(self._writers.submit(partial(_repeated, partial(_vacuum, self._writer_engine))))
+        vacuum = [f'VACUUM "{table.name}"' for table in metadata.sorted_tables]
+        work = partial(_repeated, partial(_outside_of_transactions, self._writer_engine, vacuum))
+        await self._answer(self._writers.submit(work))
+        return True
 
     async def close(self) -> None:
         self._closed = True
+        await self._hints.close()
         for threads in (self._writers, self._readers):
             await asyncio.to_thread(threads.shutdown)
         self._reader_engine.dispose()
@@ -129,6 +144,10 @@ class PostgresDatabase:
         if not finished and done.cancel():
             raise self._all_busy()
         return await asyncio.shield(waiting)
+
+    async def _notify(self, statement: str) -> None:
+        work = partial(_repeated, partial(_outside_of_transactions, self._writer_engine, [statement]))
+        await self._answer(self._writers.submit(work))
 
     def _require_open(self) -> None:
         if self._closed:
@@ -202,6 +221,7 @@ def postgres_engine(
     def _configure(connection: Any, _record: object) -> None:
         # The driver would open transactions by its own rules; `begin` below is the only place that does.
         connection.autocommit = True
+        connection.add_notify_handler(drop_hint)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -256,9 +276,9 @@ def _repeated(work: Callable[[], T]) -> T:
     raise AssertionError("counting does not end")
 
 
-def _vacuum(engine: Engine) -> bool:
+def _outside_of_transactions(engine: Engine, statements: Sequence[str]) -> None:
     with engine.connect() as connection:
         beneath: Any = connection.connection.dbapi_connection
-        for table in metadata.sorted_tables:
-            beneath.execute(f'VACUUM "{table.name}"')
-    return True
+        for statement in statements:
+            with driver.errors(connection, statement):
+                beneath.execute(statement)
