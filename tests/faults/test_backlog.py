@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from memcairn.domain.memories import MemoryStatus
 from memcairn.pipeline.worker import Worker
 from memcairn.store import jobs
 from memcairn.store.database import Database
+from memcairn.store.postgres import PostgresDatabase
 from memcairn.store.schema import events, memories, memory_sources
 from tests.build import ORG, make
 from tests.faults.scale import times
@@ -28,8 +31,19 @@ WORKERS = times(6, 20)
 READERS = times(60, 400)
 
 
+@pytest.fixture
+async def crowd(deps: Deps, request: pytest.FixtureRequest) -> AsyncIterator[Deps]:
+    """With connections for every worker, as each would have some of its own in a process of its own."""
+    if not isinstance(deps.db, PostgresDatabase):
+        yield deps
+        return
+    opened = PostgresDatabase(request.getfixturevalue("_postgres_url"), connections=2 * WORKERS)
+    yield replace(deps, db=opened)
+    await opened.close()
+
+
 async def test_a_backlog_is_worked_off_once_in_the_order_of_each_actor(
-    deps: Deps, principal: Principal, monkeypatch: pytest.MonkeyPatch, record_property: Any
+    crowd: Deps, principal: Principal, monkeypatch: pytest.MonkeyPatch, record_property: Any
 ) -> None:
     per_batch = BACKLOG // SESSIONS // 5
     for batch in range(5):
@@ -43,7 +57,7 @@ async def test_a_backlog_is_worked_off_once_in_the_order_of_each_actor(
                 )
                 for number in range(per_batch)
             ]
-            await ingest(deps, principal, said)
+            await ingest(crowd, principal, said)
     claims: list[float] = []
     claimed: Counter[str] = Counter()
     order: dict[str, list[str]] = {}
@@ -62,14 +76,14 @@ async def test_a_backlog_is_worked_off_once_in_the_order_of_each_actor(
     started = time.perf_counter()
 
     async def work() -> None:
-        worker = Worker(deps)
-        while await worker.run_once() or await deps.db.read(_unfinished):
+        worker = Worker(crowd)
+        while await worker.run_once() or await crowd.db.read(_unfinished):
             pass
 
     await asyncio.gather(*(work() for _ in range(WORKERS)))
     seconds = time.perf_counter() - started
 
-    said_at, kept = await deps.db.read(_outcome)
+    said_at, kept = await crowd.db.read(_outcome)
     quick, slow = sorted(claims[: len(claims) // 2]), sorted(claims[len(claims) // 2 :])
     p99s = [each[int(0.99 * (len(each) - 1))] * 1e3 for each in (quick, slow)]
     figure = f"backlog: {BACKLOG} events | workers: {WORKERS} | {BACKLOG / seconds:.0f} events/s"
