@@ -56,7 +56,7 @@ from memcairn.core.planning import keep_statistics
 from memcairn.core.services import Services, write_hints
 from memcairn.domain.clock import Retention
 from memcairn.domain.errors import Unavailable
-from memcairn.pipeline.worker import Worker
+from memcairn.pipeline.worker import GIVE_WAY_INSIDE_SECONDS, Worker
 from memcairn.settings import Settings
 from memcairn.store.migrate import current_revision, head_revision
 from memcairn.wire.health import Reembedding
@@ -136,7 +136,8 @@ async def running(
         await reembedding.begin(deps)
         if settings.worker:
             deps.db.listen(deps.wakeup.hear)
-        worker = Worker(deps) if settings.worker and beside is None else None
+        inside = settings.worker and beside is None
+        worker = Worker(deps, give_way_seconds=GIVE_WAY_INSIDE_SECONDS) if inside else None
         app = make_app(services, beside or worker, settings)
         tasks = [asyncio.create_task(_keep_up(services), name="memcairn-upkeep")]
         if settings.purge_interval:

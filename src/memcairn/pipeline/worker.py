@@ -39,8 +39,9 @@ SETTLE_SECONDS = 0.02
 POURING_SECONDS = 0.08
 LOOK_SECONDS = 0.02
 GIVE_WAY_SECONDS = 0.4
+GIVE_WAY_INSIDE_SECONDS = 1.0
 """While writers pour events in, a batch waits this long for a gap: accepting comes first, and goes about three times as
-fast with the worker out of its way, which still gets its turn."""
+fast with the worker out of its way, which still gets its turn. Longer inside a server: it takes its interpreter too."""
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Worker:
     worker_id: str = field(default_factory=new_id)
     rng: random.Random = field(default_factory=random.Random)
     beat_at: float = 0.0
+    give_way_seconds: float = GIVE_WAY_SECONDS
     _stopping: bool = False
 
     async def run(self) -> None:
@@ -106,7 +108,7 @@ class Worker:
                 return
 
     async def _give_way(self) -> None:
-        for _ in range(round(GIVE_WAY_SECONDS / LOOK_SECONDS)):
+        for _ in range(round(self.give_way_seconds / LOOK_SECONDS)):
             if self._stopping or not self.deps.wakeup.pouring(POURING_SECONDS):
                 return
             await asyncio.sleep(LOOK_SECONDS)
