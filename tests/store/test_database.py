@@ -1,7 +1,6 @@
 """Transactions: what is answered is stored, what fails is undone alone, what is read does not change meanwhile."""
 
 import asyncio
-import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -13,12 +12,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from memcairn.domain.errors import Unavailable
-from memcairn.store import checkpoints
 from memcairn.store.database import Snapshot, SqliteDatabase
 
 pytestmark = pytest.mark.anyio
-
-PAGE_BYTES = 4_096
 
 
 @pytest.fixture
@@ -315,42 +311,6 @@ class TestOpening:
             SqliteDatabase(path)
 
         assert refused.value.code == "database_unusable"
-
-
-class TestTheLog:
-    async def test_it_is_moved_into_the_file_beside_the_writer(self, notes: Notes, notes_file: Path) -> None:
-        for first in range(0, checkpoints.CHANGES, 100):
-            await notes.db.write(_add_several, first, first + 100)
-
-        async with asyncio.timeout(30):
-            while _in_the_file_alone(notes_file) < checkpoints.CHANGES:  # noqa: ASYNC110 -- nobody tells
-                await asyncio.sleep(0.02)
-
-    async def test_it_begins_at_its_start_again_before_it_is_large(self, notes: Notes, notes_file: Path) -> None:
-        log = notes_file.with_name(notes_file.name + "-wal")
-        written_bytes, first = 0, 0
-        while written_bytes < 3 * checkpoints.LOG_PAGES * PAGE_BYTES:
-            await notes.db.write(_add_several, first, first + 500, words="w" * PAGE_BYTES)
-            written_bytes, first = written_bytes + 500 * PAGE_BYTES, first + 500
-
-        assert log.stat().st_size < 1.5 * checkpoints.LOG_PAGES * PAGE_BYTES
-
-
-def _in_the_file_alone(path: Path) -> int:
-    """How many notes somebody finds who has the file and not its log."""
-    alone = Path(shutil.copy(path, path.with_name("alone.db")))
-    found = sqlite3.connect(f"file:{alone}?immutable=1", uri=True)
-    try:
-        return int(found.execute("SELECT count(*) FROM notes").fetchone()[0])
-    except sqlite3.DatabaseError:
-        return 0  # copied half-way through
-    finally:
-        found.close()
-
-
-def _add_several(connection: Connection, first: int, behind: int, words: str = "") -> None:
-    for n in range(first, behind):
-        add(n, words)(connection)
 
 
 class TestClosing:

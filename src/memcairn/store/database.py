@@ -24,8 +24,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from memcairn.domain.errors import Unavailable
-from memcairn.store import checkpoints, driver, filters, turns
-from memcairn.store.checkpoints import Checkpoints
+from memcairn.store import driver, filters, turns
 from memcairn.store.index import copies
 from memcairn.store.readers import Readers, closed, driver_of
 from memcairn.store.turns import BUSY_TIMEOUT_MILLIS
@@ -126,8 +125,6 @@ class SqliteDatabase:
         self._readers = Readers(self._reader_engine, at_once=READER_THREADS)
         self._threads = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="memcairn-reader")
         self._connection = _opened(self._writer_engine, path)
-        self._checkpoints = Checkpoints(lambda: _unpooled(path))
-        self._checkpoints.start()
         self._writer = threading.Thread(target=self._write_forever, name="memcairn-writer", daemon=True)
         self._writer.start()
 
@@ -196,7 +193,6 @@ class SqliteDatabase:
         self._closed = True
         self._queue.put(None)
         await asyncio.to_thread(self._writer.join)
-        await asyncio.to_thread(self._checkpoints.close)
         await asyncio.to_thread(self._threads.shutdown)
         await asyncio.to_thread(self._readers.close)
         self._reader_engine.dispose()
@@ -220,7 +216,6 @@ class SqliteDatabase:
                     started = time.perf_counter()
                     _commit_group(self._connection, group)
                     self._on_group(len(group), time.perf_counter() - started)
-                    self._checkpoints.committed(driver_of(self._connection).total_changes)
                 for member in members:
                     if member is not None and member.alone:
                         _carry_out_alone(self._connection, member)
@@ -404,13 +399,6 @@ def _opened(engine: Engine, path: Path) -> Connection:
     )
 
 
-def _unpooled(path: Path) -> sqlite3.Connection:
-    """A connection that only moves the log; for the thread that asks."""
-    connection = sqlite3.connect(path, timeout=0, isolation_level=None)
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
-
-
 def sqlite_engine(path: Path, *, query_only: bool) -> Engine:
     """An engine whose commits survive power loss (`synchronous=FULL`), for readers or for the writer."""
     engine = create_engine(
@@ -429,7 +417,6 @@ def sqlite_engine(path: Path, *, query_only: bool) -> Engine:
         cursor = connection.cursor()
         if not query_only:
             cursor.execute("PRAGMA journal_mode = WAL")
-            cursor.execute(f"PRAGMA wal_autocheckpoint = {checkpoints.LOG_PAGES}")
         for pragma in (
             "synchronous = FULL",
             "foreign_keys = ON",
