@@ -1,4 +1,5 @@
-"""Postgres behind the same two verbs: threads with a connection each, and nothing that outlives a transaction.
+"""Postgres behind the same two verbs: threads with a connection each, and nothing that outlives a transaction but
+LISTEN, on which nothing rests.
 
 What has to be set is set with the statement that begins a transaction and is gone with it, no statement is prepared in
 the server, and no lock belongs to a session: so a transaction pooler may stand between the two.
