@@ -194,7 +194,7 @@ def second_look(total: Floats, evidence: Evidence, weights: Weights) -> dict[str
     if best <= 0:
         return {}
     share = np.maximum(total / np.float32(best), np.float32(0))
-    by_turn = share if turns.of_row is None else np.maximum.reduceat(share, turns.starts)
+    by_turn = turns.most(share)
     columns = {}
     if weights["session"]:
         strength = np.add.reduceat(by_turn**_TOP_OF_SESSION, turns.session_starts) ** (1 / _TOP_OF_SESSION)

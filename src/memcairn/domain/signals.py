@@ -313,7 +313,7 @@ def _statement_columns(pool: Pool, coverage: Floats, turns: Turns, weights: Weig
     if not weights["typed"] or not typed.any():
         return {}
     verbatim = np.where(typed, np.float32(0), coverage)
-    most = turns.spread(np.maximum.reduceat(verbatim, turns.starts))
+    most = turns.spread(turns.most(verbatim))
     return {"typed": (typed & (coverage > 0) & (coverage >= most)).astype(np.float32)}
 
 

@@ -26,6 +26,8 @@ class Turns:
     of_row: Ints | None
     """None if every row is a turn of its own."""
     starts: Ints
+    further: Ints
+    """The rows behind the first one of their turn."""
     speaks_for_turn: Bools | None
     """Rows whose words count for their turn: all (None), or those whose words no other row of the turn repeats."""
     near: tuple[Bools, Bools]
@@ -42,18 +44,37 @@ class Turns:
             return values
         if self.speaks_for_turn is not None:
             values = values * self.speaks_for_turn
-        return np.add.reduceat(values, self.starts, axis=-1)
+        return self._gathered(np.add, values)
+
+    def most(self, values: Floats) -> Floats:
+        """The greatest value among the rows of each turn; the last axis goes from rows to turns."""
+        return values if self.of_row is None else self._gathered(np.maximum, values)
 
     def heard(self, counts: Floats) -> Floats:
         """How often words stand in each turn: in the rows that speak for it, or in what was concluded from them."""
         summed = self.summed(counts)
         if self.of_row is None or self.speaks_for_turn is None:
             return summed
-        return np.maximum(summed, np.maximum.reduceat(counts * ~self.speaks_for_turn, self.starts, axis=-1))
+        concluded = np.flatnonzero(~self.speaks_for_turn)
+        _each(np.maximum, summed, self.of_row[concluded], counts[..., concluded])
+        return summed
+
+    def _gathered(self, put_together: np.ufunc, values: Floats) -> Floats:
+        # Nearly every turn has one row: to take those and add the few others goes ten times as fast as `reduceat`.
+        gathered: Floats = values.take(self.starts, axis=-1)
+        if self.of_row is not None and len(self.further):
+            _each(put_together, gathered, self.of_row[self.further], values.take(self.further, axis=-1))
+        return gathered
 
     def spread(self, values: Floats) -> Floats:
         """The value of each row's turn; the last axis goes from turns to rows."""
-        return values if self.of_row is None else values[..., self.of_row]
+        return values if self.of_row is None else values.take(self.of_row, axis=-1)
+
+
+def _each(put_together: np.ufunc, whole: Floats, places: Ints, values: Floats) -> None:
+    """Puts `values` into `whole` at `places` of its last axis, which may name one place several times."""
+    for row, of_row in zip(np.atleast_2d(whole), np.atleast_2d(values), strict=True):
+        put_together.at(row, places, of_row)
 
 
 def turns_of(pool: Pool) -> Turns:
@@ -64,7 +85,7 @@ def turns_of(pool: Pool) -> Turns:
     new_session[1:] = (sessions[1:] != sessions[:-1]) | alone
     new_turn = new_session.copy()
     new_turn[1:] |= pool.positions[1:] != pool.positions[:-1]
-    starts = np.flatnonzero(new_turn)
+    starts, further = np.flatnonzero(new_turn), np.flatnonzero(~new_turn)
     of_row, speaks = None, None
     if len(starts) < len(pool):
         of_row = np.cumsum(new_turn) - 1
@@ -75,7 +96,7 @@ def turns_of(pool: Pool) -> Turns:
     near_2 = near_1[:-1] & near_1[1:]
     session_starts = np.flatnonzero(begins)
     sizes = np.diff(session_starts, append=len(session_of_turn))
-    return Turns(of_row, starts, speaks, (near_1, near_2), session_starts, sizes)
+    return Turns(of_row, starts, further, speaks, (near_1, near_2), session_starts, sizes)
 
 
 def _speaking(pool: Pool, starts: Ints, of_row: Ints) -> Bools | None:
