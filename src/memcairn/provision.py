@@ -11,7 +11,7 @@ from memcairn.providers.fastembed_reranker import fastembed_reranker
 from memcairn.providers.http_reranker import HttpReranker
 from memcairn.providers.openai_embedder import Endpoint, openai_embedder
 from memcairn.providers.static import StaticEmbedder
-from memcairn.providers.thesaurus import StaticThesaurus
+from memcairn.providers.thesaurus import RelatedWords, StaticThesaurus
 from memcairn.settings import Settings
 
 EMBEDDERS = "static, fastembed:<model or folder>, openai:<model>"
@@ -93,4 +93,4 @@ def _static_embedder() -> StaticEmbedder:
 @functools.cache
 def make_thesaurus() -> StaticThesaurus:
     """One for the process, whatever embeds: 10 MB, and it remembers the words asked for."""
-    return StaticThesaurus(_static_embedder())
+    return StaticThesaurus(_static_embedder(), RelatedWords.load())

@@ -1,11 +1,14 @@
 """Words of like meaning, from the vectors that are in the package."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from memcairn.core.kin import NOBODY, kin_of
 from memcairn.providers.base import NoThesaurus
 from memcairn.providers.static import StaticEmbedder
-from memcairn.providers.thesaurus import LEAST_LIKENESS, MOST_RELATED, StaticThesaurus
+from memcairn.providers.thesaurus import LEAST_LIKENESS, MIN_CHARS, MOST_RELATED, RelatedWords, StaticThesaurus
 from memcairn.store.index.analysis import QueryTerm, analyse_query, term_id
 
 
@@ -53,3 +56,23 @@ def test_scripts_without_spaces_have_no_words_to_look_up(thesaurus: StaticThesau
 
 def test_without_a_thesaurus_nothing_is_kin() -> None:
     assert kin_of(NoThesaurus(), QueryTerm(("doctor",), "doctor")) == NOBODY
+
+
+def test_words_looked_up_beforehand_are_those_that_would_be_found(thesaurus: StaticThesaurus) -> None:
+    prepared = StaticThesaurus(StaticEmbedder(), RelatedWords.load())
+    words = StaticEmbedder().vocabulary(min_chars=MIN_CHARS)[0][::37]
+
+    assert [prepared.related(word) for word in words] == [thesaurus.related(word) for word in words]
+
+
+def test_nearly_all_whole_words_are_looked_up_beforehand() -> None:
+    table = RelatedWords.load()
+
+    assert len(table.asked) == len(table.rows) > 8_000
+
+
+def test_a_table_made_by_other_vectors_is_not_used(thesaurus: StaticThesaurus) -> None:
+    table = RelatedWords.load()
+    wrong = replace(table, rows=np.zeros_like(table.rows), vectors_digest="of others")
+
+    assert StaticThesaurus(StaticEmbedder(), wrong).related("doctor") == thesaurus.related("doctor")
