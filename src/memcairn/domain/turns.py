@@ -112,9 +112,11 @@ def around(values: Floats, turns: Turns) -> tuple[Floats, Floats]:
     """Sums over each turn and its neighbours up to one, and up to two, turns away; the last axis is turns."""
     near_1, near_2 = turns.near
     one = values.copy()
-    one[..., 1:] += values[..., :-1] * near_1
-    one[..., :-1] += values[..., 1:] * near_1
+    part = np.empty_like(values[..., 1:])
+    one[..., 1:] += np.multiply(values[..., :-1], near_1, out=part)
+    one[..., :-1] += np.multiply(values[..., 1:], near_1, out=part)
     two = one.copy()
-    two[..., 2:] += values[..., :-2] * near_2
-    two[..., :-2] += values[..., 2:] * near_2
+    part = part[..., 1:]
+    two[..., 2:] += np.multiply(values[..., :-2], near_2, out=part)
+    two[..., :-2] += np.multiply(values[..., 2:], near_2, out=part)
     return one, two

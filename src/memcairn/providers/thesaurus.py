@@ -84,8 +84,7 @@ class StaticThesaurus:
         return tuple(Related(self._words[at], like) for at, like in zip(nearest.tolist(), likeness, strict=True))
 
     def _vector_of(self, word: str) -> NDArray[np.float32]:
-        [vector] = unit_rows(self._embedder.raw([word]) - self._shared)
-        return vector
+        return unit_rows(self._embedder.raw([word]) - self._shared).reshape(-1)
 
     def _nearest(self, word: str, vector: NDArray[np.float32]) -> NDArray[np.uint16]:
         """The numbers of the words nearest to it, nearest first, without itself."""
@@ -110,5 +109,5 @@ class StaticThesaurus:
 
 def _digest_of(words: Sequence[str], vectors: NDArray[np.float32]) -> str:
     digest = hashlib.sha256("\n".join(words).encode())
-    digest.update(np.ascontiguousarray(vectors))
+    digest.update(vectors.tobytes())
     return digest.hexdigest()
