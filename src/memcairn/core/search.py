@@ -317,7 +317,8 @@ def _hydrate(
 
 def _live(connection: Connection, org_id: str, pool: Pool, rows: Sequence[Ranked]) -> Mapping[int, Memory | Event]:
     """What these rows of the pool stand for, as far as it still lives."""
-    pending = {row.row for row in rows if pool.traits[row.row] & Trait.PENDING}
+    of_rows = zip(rows, pool.traits[[row.row for row in rows]].tolist(), strict=True)
+    pending = {row.row for row, traits in of_rows if traits & Trait.PENDING.value}
     ids = {row.row: pool.memory_ids[row.row] for row in rows}
     of_memories = memories.by_ids(connection, org_id, [ids[row] for row in ids if row not in pending])
     of_events = events.by_ids(connection, org_id, [ids[row] for row in pending])

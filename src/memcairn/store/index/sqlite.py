@@ -6,7 +6,7 @@ into the cache, else from disk (FTS5, and an exact scan over the vectors).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from functools import partial
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, text, update
@@ -22,6 +22,7 @@ from memcairn.store.index.copies import Copies
 from memcairn.store.index.pools import Cached, PoolCache, Version, merged, pack_vector, pool_of
 from memcairn.store.index.resident import Residents
 from memcairn.store.index.views import State
+from memcairn.store.prepared import Prepared
 from memcairn.store.schema import index_changes, index_rows, index_scopes
 
 EXACT_ROWS = 20_000
@@ -45,11 +46,12 @@ _ADD_WORDS = text("INSERT INTO memory_words (rowid, scope, words) VALUES (:row_n
 _MERGE_WORDS = text("INSERT INTO memory_words (memory_words, rank) VALUES ('merge', :pages)")
 _CHANGES_SO_FAR = text("SELECT total_changes()")
 _REMOVE_WORDS = text("DELETE FROM memory_words WHERE rowid = :row_number")
-_STATES = select(
-    index_scopes.c.scope_key, index_scopes.c.last_row, index_scopes.c.resets, index_scopes.c.row_count
-).where(
-    index_scopes.c.org_id == bindparam("org_id"),
-    index_scopes.c.scope_key.in_(bindparam("scope_keys", expanding=True)),
+_STATES = Prepared(
+    select(index_scopes.c.scope_key, index_scopes.c.last_row, index_scopes.c.resets, index_scopes.c.row_count).where(
+        index_scopes.c.org_id == bindparam("of_org"),
+        index_scopes.c.scope_key.in_(bindparam("these", expanding=True)),
+    ),
+    many="these",
 )
 """Put together once: every search asks it."""
 
@@ -244,9 +246,9 @@ def _columns(org_id: str, row_number: int, entry: IndexEntry, model: str) -> dic
     }
 
 
-def _scope_states(connection: Connection, org_id: str, scope_keys: Iterable[str]) -> dict[str, tuple[int, int, int]]:
+def _scope_states(connection: Connection, org_id: str, scope_keys: Sequence[str]) -> dict[str, tuple[int, int, int]]:
     """Last row, resets and row count of each scope that has ever held a row."""
-    found = connection.execute(_STATES, {"org_id": org_id, "scope_keys": list(scope_keys)})
+    found = _STATES.rows(connection, {"of_org": org_id, "these": scope_keys})
     return {row.scope_key: (row.last_row, row.resets, row.row_count) for row in found}
 
 
