@@ -194,6 +194,38 @@ def test_a_transport_that_was_closed_starts_no_second_server() -> None:
     assert background_threads() == []
 
 
+def test_a_call_of_a_closed_client_starts_no_second_server() -> None:
+    server = SmallServer()
+    client = MemcairnClient.local("data", open_server=server.open)
+    client.health()
+    client.close()
+
+    with pytest.raises(RuntimeError, match="closed"):
+        client.health()
+
+    async def use() -> None:
+        awaited = AsyncMemcairnClient.local("data", open_server=server.open)
+        await awaited.health()
+        await awaited.close()
+        with pytest.raises(RuntimeError, match="closed"):
+            await awaited.health()
+
+    asyncio.run(use())
+    assert server.record == ["opened data", "closed"] * 2
+
+
+def test_what_it_sends_says_as_much_as_over_the_network() -> None:
+    server = SmallServer()
+
+    with MemcairnClient.local("data", open_server=server.open) as client:
+        client.status(["a"])
+
+    assert server.headers["user-agent"].startswith("memcairn-python/")
+    assert server.headers["accept"] == server.headers["content-type"] == "application/json"
+    assert server.headers["content-length"] == str(len(b'{"event_ids":["a"]}'))
+    assert server.headers["host"] == "localhost"
+
+
 def test_closing_during_the_start_ends_both_the_start_and_the_call() -> None:
     server = SmallServer()
 

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import httpx2
 
+from memcairn.client._local import AsyncLocalTransport
 from memcairn.client._operation import Operation, PageOf
 from memcairn.client._protocol import Outcome, Outgoing, Reply, Retries, encode, failure, settle
 from memcairn.client.errors import InvalidArgument, MemcairnError, ProtocolError
@@ -13,10 +14,17 @@ T = TypeVar("T")
 
 
 class AsyncCalls:
-    """Carries operations out over one connection pool."""
+    """Carries operations out over one connection pool, or `local` in its place."""
 
-    def __init__(self, http: httpx2.AsyncClient, retries: Retries, sleep: Callable[[float], Awaitable[object]]) -> None:
+    def __init__(
+        self,
+        http: httpx2.AsyncClient,
+        retries: Retries,
+        sleep: Callable[[float], Awaitable[object]],
+        local: AsyncLocalTransport | None = None,
+    ) -> None:
         self._http = http
+        self._local = local
         self._retries = retries
         self._sleep = sleep
         self._server = f"{http.base_url.scheme}://{http.base_url.netloc.decode()}"
@@ -74,6 +82,8 @@ class AsyncCalls:
 
     async def _attempt(self, operation: Operation[T], outgoing: Outgoing) -> Outcome:
         try:
+            if self._local is not None and not self._http.is_closed:
+                return await self._local.reply(outgoing, self._http.headers, self._http.timeout.read)
             response = await self._http.request(
                 outgoing.method, outgoing.url, headers=outgoing.headers, content=outgoing.content
             )

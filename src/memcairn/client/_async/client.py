@@ -74,7 +74,8 @@ class AsyncMemcairnClient:
             timeout=checked_timeout(timeout),
             transport=transport,
         )
-        self._calls = AsyncCalls(self._http, retries, sleep)
+        local = transport if isinstance(transport, AsyncLocalTransport) else None
+        self._calls = AsyncCalls(self._http, retries, sleep, local)
         self.events = AsyncEvents(self._calls)
         self.sessions = AsyncSessions(self._calls)
         self.messages = AsyncMessages(self._calls)

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import httpx2
 
+from memcairn.client._local import LocalTransport
 from memcairn.client._operation import Operation, PageOf
 from memcairn.client._protocol import Outcome, Outgoing, Reply, Retries, encode, failure, settle
 from memcairn.client.errors import InvalidArgument, MemcairnError, ProtocolError
@@ -14,10 +15,17 @@ T = TypeVar("T")
 
 
 class Calls:
-    """Carries operations out over one connection pool."""
+    """Carries operations out over one connection pool, or `local` in its place."""
 
-    def __init__(self, http: httpx2.Client, retries: Retries, sleep: Callable[[float], object]) -> None:
+    def __init__(
+        self,
+        http: httpx2.Client,
+        retries: Retries,
+        sleep: Callable[[float], object],
+        local: LocalTransport | None = None,
+    ) -> None:
         self._http = http
+        self._local = local
         self._retries = retries
         self._sleep = sleep
         self._server = f"{http.base_url.scheme}://{http.base_url.netloc.decode()}"
@@ -74,6 +82,8 @@ class Calls:
 
     def _attempt(self, operation: Operation[T], outgoing: Outgoing) -> Outcome:
         try:
+            if self._local is not None and not self._http.is_closed:
+                return self._local.reply(outgoing, self._http.headers, self._http.timeout.read)
             response = self._http.request(
                 outgoing.method, outgoing.url, headers=outgoing.headers, content=outgoing.content
             )

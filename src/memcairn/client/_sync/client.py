@@ -75,7 +75,8 @@ class MemcairnClient:
             timeout=checked_timeout(timeout),
             transport=transport,
         )
-        self._calls = Calls(self._http, retries, sleep)
+        local = transport if isinstance(transport, LocalTransport) else None
+        self._calls = Calls(self._http, retries, sleep, local)
         self.events = Events(self._calls)
         self.sessions = Sessions(self._calls)
         self.messages = Messages(self._calls)
