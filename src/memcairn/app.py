@@ -123,9 +123,10 @@ async def running(
 ) -> AsyncIterator[Running]:
     """A server with its worker and upkeep, ready to be served; everything is stopped and written on the way out.
 
-    With a worker `beside` it, none is started here, and that one's health is told.
+    With a worker `beside` it, none is started here, that one's health is told, and it brings the log of a SQLite file
+    into it: nobody waits for that one's commits.
     """
-    async with opened(settings) as deps:
+    async with opened(settings, checkpoints_elsewhere=beside is not None) as deps:
         services = Services(deps, rate_limits=RateLimits(settings.rate_limit_per_minute), local_key=local_key)
         first_key = None
         if local_key is None:

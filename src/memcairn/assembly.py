@@ -30,13 +30,19 @@ from memcairn.store.postgres import PostgresDatabase
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, *, embeds: bool = True, metrics: Metrics | None = None) -> AsyncIterator[Deps]:
+async def opened(
+    settings: Settings, *, embeds: bool = True, metrics: Metrics | None = None, checkpoints_elsewhere: bool = False
+) -> AsyncIterator[Deps]:
     """The dependencies on a migrated database; closed again, with accepted writes finished, on the way out.
 
     Without `embeds` no embedder is loaded, or asked whether it is there: for what neither searches nor remembers.
     """
     metrics = metrics or Metrics()
-    db = open_database(settings, on_group=lambda size, seconds: metrics.write_committed(size, seconds))
+    db = open_database(
+        settings,
+        on_group=lambda size, seconds: metrics.write_committed(size, seconds),
+        checkpoints_elsewhere=checkpoints_elsewhere,
+    )
     try:
         await db.write(migrate)
         embedder = await asyncio.to_thread(make_embedder, settings, metrics) if embeds else AbsentEmbedder()
@@ -64,7 +70,10 @@ async def opened(settings: Settings, *, embeds: bool = True, metrics: Metrics | 
 
 
 def open_database(
-    settings: Settings, *, on_group: Callable[[int, float], None] = lambda _size, _seconds: None
+    settings: Settings,
+    *,
+    on_group: Callable[[int, float], None] = lambda _size, _seconds: None,
+    checkpoints_elsewhere: bool = False,
 ) -> Database:
     """The database of the settings, as it is: a SQLite file is made if it is not there, nothing is migrated."""
     if settings.postgres_url is not None:
@@ -76,7 +85,7 @@ def open_database(
         )
     make_folder(settings.sqlite_path.parent)
     make_private(settings.sqlite_path)
-    return SqliteDatabase(settings.sqlite_path, on_group=on_group)
+    return SqliteDatabase(settings.sqlite_path, on_group=on_group, checkpoints_elsewhere=checkpoints_elsewhere)
 
 
 async def _opened_index(settings: Settings, db: Database, embedder: Embedder | None) -> Index:

@@ -90,6 +90,51 @@ def pragma(name: str) -> Callable[[Connection], Any]:
     return lambda connection: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
 
 
+async def fill(database: SqliteDatabase, pages: int, *, first: int = 0) -> None:
+    """Commits of about 50 pages each."""
+    for n in range(first, first + pages // 50):
+        await database.write(add(n, "x" * 4_000 * 50))
+
+
+class TestTheLog:
+    @pytest.mark.parametrize(("elsewhere", "least", "most"), [(False, 900, 1_200), (True, 2_900, 3_300)])
+    async def test_it_grows_longer_where_another_process_brings_it_into_the_file(
+        self, notes_file: Path, *, elsewhere: bool, least: int, most: int
+    ) -> None:
+        database = SqliteDatabase(notes_file, checkpoints_elsewhere=elsewhere)
+
+        await fill(database, 3_000)
+
+        assert least < pages_of_the_log(notes_file) < most
+        await database.close()
+
+    async def test_what_one_process_leaves_in_it_the_next_commit_of_another_brings_into_the_file(
+        self, notes_file: Path
+    ) -> None:
+        server, worker = SqliteDatabase(notes_file, checkpoints_elsewhere=True), SqliteDatabase(notes_file)
+        await fill(server, 2_000)
+
+        await worker.write(add(-1))
+        before = pages_of_the_log(notes_file)
+        await fill(server, 1_500, first=40)
+
+        assert pages_of_the_log(notes_file) == before, "it is written anew from its start"
+        await server.close()
+        await worker.close()
+
+    async def test_it_is_not_left_to_grow_without_end_if_the_other_process_is_gone(self, notes_file: Path) -> None:
+        server = SqliteDatabase(notes_file, checkpoints_elsewhere=True)
+
+        await fill(server, 13_000)
+
+        assert pages_of_the_log(notes_file) < 10_300
+        await server.close()
+
+
+def pages_of_the_log(path: Path) -> int:
+    return path.with_name(f"{path.name}-wal").stat().st_size // 4_120
+
+
 class TestWriting:
     async def test_writes_that_wait_share_one_commit(self, notes: Notes) -> None:
         results = await notes.together(add(1), add(2), add(3))

@@ -39,6 +39,11 @@ READER_THREADS = 4
 MAX_GROUP = 128
 """Writes committed by one sync. Larger groups gain nothing measurable and make the first caller wait for the last."""
 
+CHECKPOINT_PAGES = 1_000
+"""Behind a commit that leaves so many pages in the log they are brought into the file: SQLite's default, 4 MB."""
+
+RARE_CHECKPOINT_PAGES = 10_000
+"""The same where another process is to do it: only if that one has not written for long, or not at all."""
 
 WIPE_TRIES = 100
 WIPE_PAUSE_SECONDS = 0.005
@@ -113,12 +118,22 @@ class SqliteDatabase:
     Writes that wait while another commits are carried out together and share one sync; each caller is answered after
     the commit that holds its own, and one that fails is undone alone. A file that cannot be opened and written is
     refused with Unavailable when the object is made.
+
+    With `checkpoints_elsewhere`, bringing what the log holds into the file is left to another process that writes
+    often: whoever waits for the commit that does it waits for that too, some 30 ms.
     """
 
-    def __init__(self, path: Path, *, on_group: Callable[[int, float], None] = lambda _callers, _seconds: None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        on_group: Callable[[int, float], None] = lambda _callers, _seconds: None,
+        checkpoints_elsewhere: bool = False,
+    ) -> None:
         self._path = path
         self._on_group = on_group
-        self._writer_engine = sqlite_engine(path, query_only=False)
+        pages = RARE_CHECKPOINT_PAGES if checkpoints_elsewhere else CHECKPOINT_PAGES
+        self._writer_engine = sqlite_engine(path, query_only=False, checkpoint_pages=pages)
         self._reader_engine = sqlite_engine(path, query_only=True)
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._closed = False
@@ -399,7 +414,7 @@ def _opened(engine: Engine, path: Path) -> Connection:
     )
 
 
-def sqlite_engine(path: Path, *, query_only: bool) -> Engine:
+def sqlite_engine(path: Path, *, query_only: bool, checkpoint_pages: int = CHECKPOINT_PAGES) -> Engine:
     """An engine whose commits survive power loss (`synchronous=FULL`), for readers or for the writer."""
     engine = create_engine(
         f"sqlite:///{path}",
@@ -423,6 +438,7 @@ def sqlite_engine(path: Path, *, query_only: bool) -> Engine:
             f"busy_timeout = {BUSY_TIMEOUT_MILLIS}",
             "secure_delete = ON",
             "temp_store = MEMORY",
+            f"wal_autocheckpoint = {checkpoint_pages}",
             "cache_size = -32000",
             f"query_only = {'ON' if query_only else 'OFF'}",
         ):
