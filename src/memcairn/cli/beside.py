@@ -7,6 +7,7 @@ measured the other. Whoever finds its other end closed knows that the other proc
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import json
 import logging
@@ -140,6 +141,14 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         runner.run(main)
 
 
+def settle_memory() -> None:
+    """Leave what was loaded for good out of every later collection: going through it takes a tenth of a second, and the
+    worker may hold the write lock meanwhile.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def _main(settings: Settings, line: socket.socket, not_ours: socket.socket | None) -> None:
     if not_ours is not None:
         not_ours.close()
@@ -157,6 +166,7 @@ async def _work(settings: Settings, line: socket.socket) -> None:
     metrics = Metrics(kept=True)
     async with opened(settings, metrics=metrics) as deps:
         worker = Worker(deps)
+        settle_memory()
         working = asyncio.create_task(worker.run(), name="memcairn-worker")
         signing = asyncio.create_task(_give_signs(writer, worker, metrics), name="memcairn-signs")
         while hints := await _hints(reader):

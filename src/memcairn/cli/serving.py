@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import socket
@@ -17,7 +16,7 @@ from memcairn import __version__
 from memcairn.api.protocol import ConnectionLimits, protocol_class
 from memcairn.app import WORKER_STOP_SECONDS, Running, running
 from memcairn.assembly import is_open_to_others, opened
-from memcairn.cli.beside import WorkerBeside, has_own_process, run
+from memcairn.cli.beside import WorkerBeside, has_own_process, run, settle_memory
 from memcairn.cli.diagnosis import CARELESS, OPEN_TO_OTHERS
 from memcairn.cli.listening import bound_socket, is_loopback, url_of
 from memcairn.cli.mode import mode_of
@@ -90,7 +89,7 @@ async def _serve(settings: Settings, beside: WorkerBeside | None, *, as_json: bo
         async with running(settings, beside=beside) as server, _kept(beside, server):
             if settings.postgres_url is not None:
                 await _warn_of_carelessness(server.services.deps)
-            _settle_memory()
+            settle_memory()
             http = _Server(_config(settings, server), lambda: _say_ready(settings, server, sock, as_json=as_json))
 
             def stop(again: bool) -> None:
@@ -126,12 +125,6 @@ def _config(settings: Settings, server: Running) -> uvicorn.Config:
     )
 
 
-def _settle_memory() -> None:
-    """Leave what was loaded for good out of every later collection: going through it takes a quarter of a second."""
-    gc.collect()
-    gc.freeze()
-
-
 async def _refuse_open_door(settings: Settings) -> None:
     """A key made on start would be shown to whoever reads the log; a network gets a server that has one already."""
     if settings.api_key is not None or is_loopback(settings.host):
@@ -154,6 +147,7 @@ async def _work(settings: Settings, *, as_json: bool) -> None:
         await begin_reembedding(deps)
         deps.db.listen(deps.wakeup.hear)
         worker = Worker(deps)
+        settle_memory()
         work = tasks.create_task(worker.run(), name="memcairn-worker")
         with _on_signal(lambda _again: loop.call_soon_threadsafe(told_to_stop.set)):
             _say_working(settings, as_json=as_json)

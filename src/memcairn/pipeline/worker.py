@@ -28,7 +28,7 @@ CLAIM_JOBS = 200
 """So that messages said one at a time, a job each, fill a batch."""
 BATCH_SIZE = 200
 """Things (events, documents) written in one transaction: large enough to share its cost."""
-SHORT_BATCH_SIZE = 15
+SHORT_BATCH_SIZE = 10
 """The same while writers pour events in: short enough not to be felt by those that wait behind it."""
 
 POLL_SECONDS = 0.5
