@@ -82,6 +82,7 @@ class AsyncCalls:
 
     async def _attempt(self, operation: Operation[T], outgoing: Outgoing) -> Outcome:
         try:
+            # A closed client is left to say so itself, as it does over the network.
             if self._local is not None and not self._http.is_closed:
                 return await self._local.reply(outgoing, self._http.headers, self._http.timeout.read)
             response = await self._http.request(
