@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import Connection, select, text
 
 from memcairn.domain.scopes import EVERYTHING
 from memcairn.store.index import frequencies, postgres_rows, slots, wide
 from memcairn.store.index.analysis import QueryTerm
 from memcairn.store.index.base import Found, IndexEntry, IndexQuery
 from memcairn.store.index.pools import Cached, PoolCache, Version, merged, pool_of
+from memcairn.store.index.scope_states import scope_states
 from memcairn.store.index.sqlite import CACHE_BYTES, EXACT_ROWS
-from memcairn.store.prepared import Prepared
-from memcairn.store.schema import index_rows, index_scopes
+from memcairn.store.schema import index_rows
 
 # A scope that was forgotten and is filled again starts with resets never seen before: pools of its former life are
 # known to be of the past.
@@ -33,13 +33,6 @@ _GROW = text(
     SET last_row = index_scopes.last_row + excluded.last_row, row_count = index_scopes.row_count + excluded.row_count
     RETURNING scope_key, row_count
     """
-)
-_STATES = Prepared(
-    select(index_scopes.c.scope_key, index_scopes.c.resets, index_scopes.c.last_row, index_scopes.c.row_count).where(
-        index_scopes.c.org_id == bindparam("of_org"),
-        index_scopes.c.scope_key.in_(bindparam("these", expanding=True)),
-    ),
-    many="these",
 )
 _LOCK = text(
     """
@@ -207,7 +200,7 @@ def _view(connection: Connection, org_id: str, scope_keys: Sequence[str]) -> _Vi
         version = (sum(slot.resets for slot in found), sum(slot.last_row for slot in found))
         parts = {slots.scope_key(slot.slot): slot.row_count for slot in found}
         return _View((version,), sum(parts.values()), parts)
-    states = {row.scope_key: row for row in _STATES.rows(connection, {"of_org": org_id, "these": scope_keys})}
+    states = scope_states(connection, org_id, scope_keys)
     versions = tuple((states[key].resets, states[key].last_row) if key in states else (0, 0) for key in scope_keys)
     return _View(versions, sum(row.row_count for row in states.values()), {k: r.row_count for k, r in states.items()})
 

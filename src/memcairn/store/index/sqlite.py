@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from functools import partial
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, text, update
 
 from memcairn.domain.scopes import EVERYTHING
 from memcairn.store import counters, orgs
@@ -21,8 +21,8 @@ from memcairn.store.index.base import Found, IndexEntry, IndexQuery
 from memcairn.store.index.copies import Copies
 from memcairn.store.index.pools import Cached, PoolCache, Version, merged, pack_vector, pool_of
 from memcairn.store.index.resident import Residents
+from memcairn.store.index.scope_states import scope_states
 from memcairn.store.index.views import State
-from memcairn.store.prepared import Prepared
 from memcairn.store.schema import index_changes, index_rows, index_scopes
 
 EXACT_ROWS = 20_000
@@ -46,14 +46,6 @@ _ADD_WORDS = text("INSERT INTO memory_words (rowid, scope, words) VALUES (:row_n
 _MERGE_WORDS = text("INSERT INTO memory_words (memory_words, rank) VALUES ('merge', :pages)")
 _CHANGES_SO_FAR = text("SELECT total_changes()")
 _REMOVE_WORDS = text("DELETE FROM memory_words WHERE rowid = :row_number")
-_STATES = Prepared(
-    select(index_scopes.c.scope_key, index_scopes.c.last_row, index_scopes.c.resets, index_scopes.c.row_count).where(
-        index_scopes.c.org_id == bindparam("of_org"),
-        index_scopes.c.scope_key.in_(bindparam("these", expanding=True)),
-    ),
-    many="these",
-)
-"""Put together once: every search asks it."""
 
 
 class SqliteIndex:
@@ -248,8 +240,8 @@ def _columns(org_id: str, row_number: int, entry: IndexEntry, model: str) -> dic
 
 def _scope_states(connection: Connection, org_id: str, scope_keys: Sequence[str]) -> dict[str, tuple[int, int, int]]:
     """Last row, resets and row count of each scope that has ever held a row."""
-    found = _STATES.rows(connection, {"of_org": org_id, "these": scope_keys})
-    return {row.scope_key: (row.last_row, row.resets, row.row_count) for row in found}
+    found = scope_states(connection, org_id, scope_keys)
+    return {key: (row.last_row, row.resets, row.row_count) for key, row in found.items()}
 
 
 def _count_added(connection: Connection, org_id: str, added: Mapping[str, int], *, last_row: int) -> None:
