@@ -10,6 +10,7 @@ from memcairn.app import Running, running
 from memcairn.core.keys import create_key, create_org, revoke_key
 from memcairn.domain.keys import KeyScope
 from memcairn.settings import Settings
+from memcairn.wire.search import SearchResponse
 
 pytestmark = pytest.mark.anyio
 
@@ -106,6 +107,16 @@ async def test_an_explanation_names_every_arm(client: httpx2.AsyncClient) -> Non
     [hit] = await _ask(client, "heron", explain=True)
 
     assert {"arms", "factors", "coverage"} <= hit["explanation"].keys()
+
+
+async def test_an_answer_holds_the_fields_of_the_wire_and_no_others(client: httpx2.AsyncClient) -> None:
+    await _say(client, "The heron nests behind the chapel.", "My favourite bird is the heron.")
+
+    for fields in ({}, {"include_source_events": True, "explain": True}):
+        answer = (await client.post("/v1/search", json={"query": "heron", **fields})).json()
+
+        assert len(answer["hits"]) >= 2
+        assert SearchResponse.model_validate(answer).model_dump(mode="json") == answer
 
 
 async def test_recall_makes_a_memory_stronger(server: Running, client: httpx2.AsyncClient) -> None:

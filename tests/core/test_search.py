@@ -1,25 +1,29 @@
 """Search over an index filled by hand: filters take away what they name, scope and deletion decide what is seen."""
 
 import string
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from memcairn.core.deps import Deps
 from memcairn.core.indexing import prepare, reindex
 from memcairn.core.ingest import ingest
 from memcairn.core.recall import Recalls
-from memcairn.core.search import Hit, SearchQuery, search
+from memcairn.core.search import BRIEF_HITS, Hit, SearchQuery, search
 from memcairn.domain.clock import FrozenClock
 from memcairn.domain.errors import Forbidden, Invalid
 from memcairn.domain.events import EventStatus, NewEvent
 from memcairn.domain.keys import KeyScope, Principal
 from memcairn.domain.memories import Memory, MemoryKind, MemoryStatus
 from memcairn.domain.scopes import Level, Scope, actor_scope
+from memcairn.providers.fake import FakeEmbedder
 from memcairn.store import events, memories, orgs
 from memcairn.store.memories import MemoryRow
 from tests.build import NOW, ORG, at, index_on, make
@@ -247,6 +251,63 @@ class TestPending:
         found = await hits(deps, principal, limit=1)
 
         assert [hit.event.event_id for hit in found if hit.event] == [first]
+
+
+class _WhereAsked(FakeEmbedder):
+    """Notes the thread each question is asked on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: list[int] = []
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        self.threads.append(threading.get_ident())
+        return super().embed_query(text)
+
+
+class TestAtHand:
+    @pytest.mark.sqlite
+    async def test_what_is_in_memory_already_is_searched_without_another_thread(
+        self, deps: Deps, principal: Principal
+    ) -> None:
+        embedder = _WhereAsked()
+        deps = replace(deps, embedder=embedder)
+        await store(deps, make(Memory, memory_id="m", text="Lisbon"))
+        first, here = await hits(deps, principal), threading.get_ident()
+        assert set(embedder.threads) - {here}
+
+        embedder.threads.clear()
+        assert await hits(deps, principal) == first
+        assert set(embedder.threads) == {here}
+
+        await store(deps, make(Memory, memory_id="n", text="Lisbon too"))
+        assert names(await hits(deps, principal)) == ["m", "n"]
+        assert set(embedder.threads) - {here}
+
+    async def test_a_longer_search_begins_with_the_same_hits(self, deps: Deps, principal: Principal) -> None:
+        await store(deps, *(make(Memory, memory_id=f"m{n}", text=f"Lisbon {n} bread {n % 7}") for n in range(60)))
+
+        brief = [await hits(deps, principal, "lisbon bread 3", limit=BRIEF_HITS) for _ in range(2)]
+
+        assert len(brief[0]) == BRIEF_HITS
+        assert (
+            brief[0] == brief[1] == (await hits(deps, principal, "lisbon bread 3", limit=BRIEF_HITS + 1))[:BRIEF_HITS]
+        )
+
+    async def test_what_was_said_or_deleted_since_the_last_search_counts(
+        self, deps: Deps, principal: Principal
+    ) -> None:
+        await store(deps, make(Memory, memory_id="m", text="Lisbon"), make(Memory, memory_id="n", text="Lisbon too"))
+        for _ in range(2):
+            assert names(await hits(deps, principal)) == ["m", "n"]
+
+        [event_id] = await ingest(deps, principal, said("I moved to Lisbon."))
+        found = await hits(deps, principal)
+        assert (names(found), [hit.event.event_id for hit in found if hit.event]) == (["m", "n"], [event_id])
+
+        await deps.db.write(memories.change, ORG, "m", {"deleted_at": NOW})
+        await deps.db.write(events.mark_deleted, ORG, [event_id], NOW)
+        assert names(await hits(deps, principal)) == ["n"]
 
 
 class TestSources:

@@ -27,6 +27,11 @@ class Pending:
     by_id: dict[str, Event]
 
 
+def is_any_pending(connection: Connection, org_id: str, actor_id: str | None) -> bool:
+    """Whether `load_pending` would find anything, were it not asked for metadata."""
+    return bool(events.pending(connection, org_id, where=events.EventFilter(actor_id=actor_id), words=(), limit=1))
+
+
 def load_pending(
     connection: Connection,
     org_id: str,

@@ -3,9 +3,10 @@
 import asyncio
 import math
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from sqlalchemy import Connection
 
 from memcairn.core.deps import Deps
 from memcairn.core.kin import kin_of
-from memcairn.core.pending import Pending, load_pending
+from memcairn.core.pending import Pending, is_any_pending, load_pending
 from memcairn.core.questions import question_vector
 from memcairn.core.recall import Recalls
 from memcairn.core.reranking import reranked
@@ -37,9 +38,19 @@ from memcairn.store.index.analysis import QueryTerm, analyse_query, term_ids
 from memcairn.store.index.base import Bounds, Found, IndexQuery
 from memcairn.store.index.pools import merged
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 MAX_LOOKS = 4
 """A hit refused by the last check leaves a gap, and may have stood for another one, of the same words or the same
 event: then the rest is ranked again, at most this often altogether."""
+
+BRIEF_ROWS = 8_000
+BRIEF_HITS = 20
+BRIEF_CHARS = 500
+"""A search of no more than this takes some 3 ms, mostly of Python's own time. On a thread it would hold up the others
+as long, Python's threads taking turns of 5 ms, and take up to a millisecond more itself, on a core that has none of its
+rows in its caches (`docs/decisions/0027`)."""
 
 SPARE_HITS = 10
 """Ranked beyond the limit from the second look on: where some were refused, more may be."""
@@ -136,7 +147,9 @@ async def look(deps: Deps, principal: Principal, query: SearchQuery) -> Look:
         )
     deps.meter.charge(principal, Dimension.SEARCH_QUERIES, 1, deps.clock.now())
     if deps.embedder.at_hand and deps.reranking is None:
-        return await deps.db.reads(_looked, deps, principal.org_id, query)
+        here = deps.db.here() if _is_brief(query) else None
+        found = None if here is None else _looked_at_hand(here, deps, principal.org_id, query)
+        return await deps.db.reads(_looked, deps, principal.org_id, query) if found is None else found
     index_query = await asyncio.to_thread(_index_query, deps, query)
     candidates = await deps.db.read(_candidates, deps, principal.org_id, query, index_query)
     hits: list[Hit] = []
@@ -150,9 +163,38 @@ async def look(deps: Deps, principal: Principal, query: SearchQuery) -> Look:
     return Look(hits, candidates)
 
 
+def _is_brief(query: SearchQuery) -> bool:
+    return len(query.text) <= BRIEF_CHARS and query.limit <= BRIEF_HITS and query.filter is None and not query.explain
+
+
+def _looked_at_hand(snapshot: Snapshot, deps: Deps, org_id: str, query: SearchQuery) -> Look | None:
+    """The same on the thread of the caller, if everything it needs is in memory; None if it is not."""
+    return snapshot(_looked_in_one, deps, org_id, query)
+
+
+def _looked_in_one(connection: Connection, deps: Deps, org_id: str, query: SearchQuery) -> Look | None:
+    candidates = _candidates_at_hand(connection, deps, org_id, query, _index_query(deps, query))
+    if candidates is None:
+        return None
+    return _looked_among(candidates, _of(connection), deps, org_id, query)
+
+
+def _of(connection: Connection) -> Snapshot:
+    """The one snapshot that is taken already."""
+
+    def snapshot(fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return fn(connection, *args, **kwargs)
+
+    return snapshot
+
+
 def _looked(snapshot: Snapshot, deps: Deps, org_id: str, query: SearchQuery) -> Look:
     """The same without anything to wait for, so on one thread: each change to another costs about 0.1 ms."""
     candidates = snapshot(_candidates, deps, org_id, query, _index_query(deps, query))
+    return _looked_among(candidates, snapshot, deps, org_id, query)
+
+
+def _looked_among(candidates: Candidates, snapshot: Snapshot, deps: Deps, org_id: str, query: SearchQuery) -> Look:
     hits: list[Hit] = []
     for _ in range(MAX_LOOKS):
         ranked, pool = _rank(deps, query, candidates)
@@ -188,6 +230,16 @@ def _candidates(
             connection, org_id, query.actor_id, index_query.terms, dimensions=deps.embedder.dimensions, metadata=where
         )
     return Candidates(index_query, found, pending, allowed)
+
+
+def _candidates_at_hand(
+    connection: Connection, deps: Deps, org_id: str, query: SearchQuery, index_query: IndexQuery
+) -> Candidates | None:
+    """The same if they are in memory, and no raw text is to be read and laid beside them."""
+    found = deps.index.at_hand(connection, org_id, query.scope_keys, index_query, most_rows=BRIEF_ROWS)
+    if found is None or (query.include_pending and is_any_pending(connection, org_id, query.actor_id)):
+        return None
+    return Candidates(index_query, found, None, None)
 
 
 def _bounds(query: SearchQuery) -> Bounds:

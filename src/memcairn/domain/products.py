@@ -17,7 +17,5 @@ def along_all(vectors: Floats, direction: Floats) -> Floats:
 
 def weighed(weights: Floats, table: Floats | Bools) -> Floats:
     """The sum of the rows of `table`, each times its weight."""
-    total = np.zeros(table.shape[1], dtype=np.float32)
-    for weight, row in zip(weights, table, strict=True):
-        total += weight * row
+    total: Floats = np.einsum("r,rc->c", weights, table)
     return total

@@ -59,8 +59,8 @@ class Understanding:
     """What was found in a question.
 
     `speakers` are known names as the caller spelled them; `name_words` are the words of the question that named them,
-    `time_words` those that say no more than now or then (leave both out of the lexical query); `spoken` is the question
-    from the speakers' side, for the embedder.
+    `time_words` those that say no more than now or then, in small letters (leave both out of the lexical query);
+    `spoken` is the question from the speakers' side, for the embedder.
     """
 
     speakers: tuple[str, ...] = ()
@@ -85,25 +85,28 @@ def understand(text: str, *, speakers: Sequence[str], asked_at: datetime) -> Und
     return Understanding(
         speakers=named,
         name_words=tuple(dict.fromkeys(mention.word for mention in mentions)),
-        time_words=tuple(dict.fromkeys(word for phrase in _NOW_OR_THEN.findall(text) for word in phrase.split())),
+        time_words=_words_of_time(text),
         windows=windows,
         shape=shape,
         spoken=_from_the_speakers_side(text, mentions, several=_several(mentions)),
     )
 
 
+def _words_of_time(text: str) -> tuple[str, ...]:
+    """The words that say no more than now or then, in small letters."""
+    return tuple(dict.fromkeys(word for phrase in _NOW_OR_THEN.findall(text.lower()) for word in phrase.split()))
+
+
 def shape_of(text: str) -> Shape:
     """The kinds of answer a question asks for (cues in English, German, French, Spanish, Chinese, Japanese)."""
-    found = Shape(0)
-    for shape, pattern in _SHAPES.items():
-        if pattern.search(text):
-            found |= shape
-    return found
+    lowered = text.lower()
+    return Shape(sum(shape for shape, pattern in _SHAPES.items() if pattern.search(lowered)))
 
 
 def _shape_pattern(words: str, unspaced: str = "") -> re.Pattern[str]:
+    """For text in small letters: patterns that look for both kinds take three times as long."""
     alternatives = "|".join(line.strip() for line in words.strip().splitlines())
-    return re.compile(rf"\b(?:{alternatives})\b" + (f"|{unspaced}" if unspaced else ""), re.IGNORECASE)
+    return re.compile(rf"\b(?:{alternatives})\b" + (f"|{unspaced}" if unspaced else ""))
 
 
 _SHAPES = {

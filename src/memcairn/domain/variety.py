@@ -4,7 +4,7 @@ Nothing is dropped but what another hit shows: a row that stands back comes when
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -33,6 +33,8 @@ TIED_ROWS = 6
 
 EXAMINED_ROWS = 2_000
 """Behind so many rows the plain order begins: a flood of alike texts longer than this has its way there."""
+
+_TELLS_NUMBERS = (Trait.HAS_NUMBER | Trait.HAS_TIME).value
 
 
 class Shown:
@@ -82,26 +84,53 @@ class Shown:
     def _spread(self, rows: Iterator[int]) -> Iterator[int]:
         """The first rows apart from one another, then those of them that stood back."""
         ahead = _Ahead(self._pool, self._words)
-        waiting = list(islice(rows, TIED_ROWS))
-        margin = NEAR_TIE * abs(float(self._fused[waiting[0]])) if waiting else 0.0
+        waiting = _Waiting(self._fused, ahead, list(islice(rows, TIED_ROWS)))
         examined, back = 0, []
-        while waiting and examined < EXAMINED_ROWS:
-            row = waiting.pop(self._least_like(waiting, ahead, margin))
-            waiting += islice(rows, 1)
+        while waiting.rows and examined < EXAMINED_ROWS:
+            row, likeness = waiting.take_least_like()
+            waiting.append(islice(rows, 1))
             examined += 1
-            like = ahead.like(row)
+            like = ahead.like(row, likeness)
             if like is None:
                 ahead.add(row)
+                waiting.compare_with_last()
                 yield row
             else:
                 self.alike[row] = like
                 back.append(row)
         yield from back
-        yield from waiting
+        yield from waiting.rows
 
-    def _least_like(self, rows: Sequence[int], ahead: "_Ahead", margin: float) -> int:
-        worth = self._fused[rows] - np.float32(margin) * ahead.likeness(rows)
-        return int(worth.argmax())
+
+class _Waiting:
+    """The next rows, and how near each is to the nearest of those ahead of it."""
+
+    def __init__(self, fused: Floats, ahead: "_Ahead", rows: list[int]) -> None:
+        self.rows = rows
+        self._fused = fused
+        self._ahead = ahead
+        self._sums: list[float] = fused[rows].tolist()
+        self._likeness = [0.0] * len(rows)
+        self._margin = NEAR_TIE * abs(self._sums[0]) if rows else 0.0
+
+    def take_least_like(self) -> tuple[int, float]:
+        """The best row, less by how near it is to those ahead, and how near that is: the cosine, 0..1."""
+        margin = self._margin
+        worth = [value - margin * like for value, like in zip(self._sums, self._likeness, strict=True)]
+        at = worth.index(max(worth))
+        del self._sums[at]
+        return self.rows.pop(at), self._likeness.pop(at)
+
+    def append(self, rows: Iterable[int]) -> None:
+        for row in rows:
+            self.rows.append(row)
+            self._sums.append(float(self._fused[row]))
+            self._likeness.append(max(0.0, float(self._ahead.cosines(row).max(initial=0.0))))
+
+    def compare_with_last(self) -> None:
+        """With the row that went ahead just now."""
+        cosines = self._ahead.cosines_to_last(self.rows)
+        self._likeness = [max(pair) for pair in zip(self._likeness, cosines, strict=True)]
 
 
 class _Ahead:
@@ -121,21 +150,25 @@ class _Ahead:
         self._rows.append(row)
         self._words.append(self._words_of(row))
 
-    def likeness(self, rows: Sequence[int]) -> Floats:
-        """Of each row the cosine to the nearest one shown, 0..1."""
-        cosines = self._vectors[: len(self._rows)] @ self._pool.vectors[list(rows)].T
-        nearest: Floats = cosines.max(axis=0, initial=0.0)
-        return nearest
+    def cosines(self, row: int) -> Floats:
+        """Of this row to each one shown."""
+        cosines: Floats = self._vectors[: len(self._rows)] @ self._pool.vectors[row]
+        return cosines
 
-    def like(self, row: int) -> int | None:
-        """The row shown that keeps this one back, or None."""
-        cosines = self._vectors[: len(self._rows)] @ self._pool.vectors[row]
+    def cosines_to_last(self, rows: Sequence[int]) -> list[float]:
+        cosines: list[float] = (self._pool.vectors.take(rows, axis=0) @ self._vectors[len(self._rows) - 1]).tolist()
+        return cosines
+
+    def like(self, row: int, likeness: float) -> int | None:
+        """The row shown that keeps this one back, or None; `likeness` is the cosine to the nearest one shown."""
         words = self._words_of(row)
         shares = [_share(words, each) for each in self._words]
-        alike = [at for at, share in enumerate(shares) if share >= ALIKE_WORDS or cosines[at] >= ALIKE_MEANING]
+        alike = [at for at, share in enumerate(shares) if share >= ALIKE_WORDS]
+        if likeness >= ALIKE_MEANING:
+            alike = sorted({*alike, *np.flatnonzero(self.cosines(row) >= ALIKE_MEANING).tolist()})
         if len(alike) >= MOST_ALIKE:
             return self._rows[alike[0]]
-        if self._pool.traits[row] & (Trait.HAS_NUMBER | Trait.HAS_TIME):
+        if not alike or self._pool.traits[row] & _TELLS_NUMBERS:
             return None
         speakers = self._pool.speakers
         same = (self._rows[at] for at in alike if shares[at] >= SAME_WORDS)

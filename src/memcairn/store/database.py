@@ -70,6 +70,11 @@ class Database(Protocol):
         """
         ...
 
+    def here(self) -> Snapshot | None:
+        """Takes snapshots on the caller's own thread, for work of a few milliseconds in all that may hold up its loop;
+        None where each would wait for another machine."""
+        ...
+
     async def peek(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same as `read`, for a statement or two that find few rows by their keys, each perhaps at a moment of its
         own: they may hold up the caller's event loop.
@@ -151,6 +156,10 @@ class SqliteDatabase:
         self._require_open()
         return await asyncio.to_thread(fn, self._snapshot, *args, **kwargs)
 
+    def here(self) -> Snapshot | None:
+        self._require_open()
+        return self._snapshot_here
+
     async def peek(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._require_open()
         with _translated():
@@ -220,6 +229,10 @@ class SqliteDatabase:
     def _snapshot(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         with _translated():
             return self._readers.snapshot(lambda c: fn(c, *args, **kwargs))
+
+    def _snapshot_here(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with _translated():
+            return self._readers.snapshot_at_once(lambda c: fn(c, *args, **kwargs))
 
     def _write_forever(self) -> None:
         with self._connection:

@@ -91,6 +91,9 @@ class PostgresDatabase:
         self._require_open()
         return await asyncio.to_thread(fn, self._snapshot, *args, **kwargs)
 
+    def here(self) -> Snapshot | None:
+        return None
+
     async def peek(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._require_open()
         work = partial(self._run_read, self._peek_engine, lambda c: fn(c, *args, **kwargs))

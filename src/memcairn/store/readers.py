@@ -17,7 +17,7 @@ T = TypeVar("T")
 class Readers:
     """Connections lent to whichever thread asks, the one given back last first: what it has read is still at hand.
 
-    At most `at_once` threads are in a snapshot, further ones wait; a glance waits for nobody.
+    At most `at_once` threads are in a snapshot, further ones wait; a glance, and a snapshot at once, wait for nobody.
     """
 
     def __init__(self, engine: Engine, *, at_once: int) -> None:
@@ -40,7 +40,12 @@ class Readers:
         Begun and ended by the driver: most of what is asked goes straight to it, and SQLAlchemy takes longer to begin
         than SQLite to answer.
         """
-        with self._turns, self._lent() as connection:
+        with self._turns:
+            return self.snapshot_at_once(fn)
+
+    def snapshot_at_once(self, fn: Callable[[Connection], T]) -> T:
+        """The same without waiting for a turn: for a thread that others wait for."""
+        with self._lent() as connection:
             sqlite = driver_of(connection)
             with driver.errors(connection, "BEGIN"):
                 sqlite.execute("BEGIN")

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from memcairn.wire.base import Moment, Page, Response
+from memcairn.wire.base import Page, Response, Told
 
 ActorSort = Literal["first_memory_desc", "first_memory_asc", "last_memory_desc", "actor_id_asc"]
 
@@ -16,8 +16,8 @@ class Actor(Response):
     actor_id: str
     memory_count: int
     active_memory_count: int
-    first_memory_at: Moment
-    last_memory_at: Moment
+    first_memory_at: Told
+    last_memory_at: Told
     scope_levels: list[str]
     role_ids: list[str]
     team_ids: list[str]

@@ -61,6 +61,8 @@ Text = Annotated[
 Label = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=64)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 """A time in UTC. A string without a zone is read as UTC."""
+Told = datetime
+"""A time in an answer, which the server writes in UTC and with its zone: nothing about it has to be guessed."""
 Metadata = Annotated[dict[str, Any], Field(max_length=MAX_METADATA_KEYS)]
 
 

@@ -4,17 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from memcairn.wire.base import (
-    MAX_IDS,
-    MAX_QUERY_CHARS,
-    MAX_SEARCH_LIMIT,
-    Metadata,
-    Moment,
-    Page,
-    Request,
-    Response,
-    Text,
-)
+from memcairn.wire.base import MAX_IDS, MAX_QUERY_CHARS, MAX_SEARCH_LIMIT, Metadata, Page, Request, Response, Text, Told
 from memcairn.wire.filters import MetadataFilter
 
 MAX_DOCUMENTS = 1_000
@@ -64,8 +54,8 @@ class Collection(Response):
     is_auto_embedded: bool
     document_count: int
     document_embedded_count: int
-    created_at: Moment
-    updated_at: Moment
+    created_at: Told
+    updated_at: Told
 
 
 class CollectionPage(Page):
@@ -108,8 +98,8 @@ class Document(Response):
     metadata: Metadata | None
     embedding: list[float] | None
     is_embedded: bool
-    created_at: Moment
-    updated_at: Moment
+    created_at: Told
+    updated_at: Told
 
 
 class GetDocumentsRequest(Request):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from memcairn.wire.base import MAX_EVENTS, MAX_IDS, Id, Metadata, Moment, Page, Request, Response, Text
+from memcairn.wire.base import MAX_EVENTS, MAX_IDS, Id, Metadata, Moment, Page, Request, Response, Text, Told
 
 Kind = Literal["user_message", "assistant_message", "tool_result", "app_event"]
 Trust = Literal["low", "normal", "high"]
@@ -76,9 +76,9 @@ class Event(Response):
     team_id: str | None
     status: str
     error: str | None
-    occurred_at: Moment
-    created_at: Moment
-    updated_at: Moment
+    occurred_at: Told
+    created_at: Told
+    updated_at: Told
     key_id: str | None = None
     channel: str | None = None
     trust: str = "normal"

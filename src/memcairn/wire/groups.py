@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
 
-from memcairn.wire.base import Moment, Request, Response
+from memcairn.wire.base import Request, Response, Told
 
 MAX_NAME_CHARS = 256
 MAX_FOCUS_CHARS = 2_000
@@ -48,5 +48,5 @@ class Description(Response):
     focus: str
     promotion_prompt: str
     prompt_meta: dict[str, Any]
-    created_at: Moment
-    updated_at: Moment
+    created_at: Told
+    updated_at: Told

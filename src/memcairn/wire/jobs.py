@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from memcairn.wire.base import Moment, Page, Response
+from memcairn.wire.base import Page, Response, Told
 
 JobStatus = Literal["queued", "running", "dead"]
 
@@ -16,10 +16,10 @@ class Job(Response):
     attempts: int
     max_attempts: int
     payload: dict[str, Any]
-    run_at: Moment
+    run_at: Told
     error: str | None
-    created_at: Moment
-    updated_at: Moment
+    created_at: Told
+    updated_at: Told
 
 
 class JobPage(Page):

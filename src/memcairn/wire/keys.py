@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from memcairn.wire.base import Moment, Page, Request, Response
+from memcairn.wire.base import Moment, Page, Request, Response, Told
 from memcairn.wire.events import Trust
 from memcairn.wire.groups import Name
 
@@ -34,10 +34,10 @@ class Key(Response):
     prefix: str
     scopes: list[str]
     is_active: bool
-    created_at: Moment
-    expires_at: Moment | None
-    last_used_at: Moment | None
-    revoked_at: Moment | None
+    created_at: Told
+    expires_at: Told | None
+    last_used_at: Told | None
+    revoked_at: Told | None
     trust: str = "normal"
 
 

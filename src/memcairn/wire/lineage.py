@@ -1,6 +1,6 @@
 """Where a memory comes from, as it travels."""
 
-from memcairn.wire.base import Moment, Response
+from memcairn.wire.base import Response, Told
 from memcairn.wire.memories import Scope
 
 
@@ -21,7 +21,7 @@ class RisenMemory(Response):
 class LineageStep(Response):
     change: str
     reason: str
-    created_at: Moment
+    created_at: Told
 
 
 class Lineage(Response):
@@ -38,8 +38,8 @@ class Lineage(Response):
     memories: int
     needed: int
     groups: list[LineageGroup]
-    since: Moment
-    last_support_at: Moment
+    since: Told
+    last_support_at: Told
     why: str
     supporting_memory_ids: list[str] | None
     promoted_to: list[RisenMemory]

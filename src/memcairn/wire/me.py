@@ -1,6 +1,6 @@
 """Who is asking, as it travels."""
 
-from memcairn.wire.base import Moment, Response
+from memcairn.wire.base import Response, Told
 
 
 class Me(Response):
@@ -13,4 +13,4 @@ class Me(Response):
     prefix: str
     scopes: list[str]
     is_admin: bool
-    expires_at: Moment | None
+    expires_at: Told | None

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from memcairn.wire.base import Label, Metadata, Moment, Page, Request, Response, Text
+from memcairn.wire.base import Label, Metadata, Page, Request, Response, Text, Told
 from memcairn.wire.events import Event
 
 Level = Literal["actor", "role", "team", "org"]
@@ -52,16 +52,16 @@ class Memory(Response):
     confidence: float
     strength: float
     recall_count: int
-    last_recalled_at: Moment | None
+    last_recalled_at: Told | None
     half_life_days: float
     pinned: bool
-    observed_at: Moment
-    valid_from: Moment | None
-    valid_to: Moment | None
+    observed_at: Told
+    valid_from: Told | None
+    valid_to: Told | None
     supersedes: str | None
     metadata: Metadata
-    created_at: Moment
-    updated_at: Moment
+    created_at: Told
+    updated_at: Told
     source_event_ids: list[str]
     trust: str = "normal"
     origins: list[Origin] = Field(default_factory=list)
@@ -91,7 +91,7 @@ class MemoryChange(Response):
     change: str
     reason: str
     before: dict[str, Any] | None
-    created_at: Moment
+    created_at: Told
 
 
 class MemoryHistory(Response):

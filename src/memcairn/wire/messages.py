@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from memcairn.wire.base import MAX_EVENTS, Id, Metadata, Moment, Page, Request, Response, Text
+from memcairn.wire.base import MAX_EVENTS, Id, Metadata, Moment, Page, Request, Response, Text, Told
 from memcairn.wire.events import Event
 
 MAX_TOKENS = 2**31 - 1
@@ -55,4 +55,4 @@ class Hold(Response):
 
     message_id: str
     held: bool
-    deleted_at: Moment | None
+    deleted_at: Told | None

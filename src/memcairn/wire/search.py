@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from memcairn.wire.base import MAX_QUERY_CHARS, MAX_SEARCH_LIMIT, Id, Label, Moment, Request, Response
+from memcairn.wire.base import MAX_QUERY_CHARS, MAX_SEARCH_LIMIT, Id, Label, Moment, Request, Response, Told
 from memcairn.wire.events import Event, Trust
 from memcairn.wire.filters import MetadataFilter
 from memcairn.wire.memories import Memory, MemoryKind
@@ -84,7 +84,7 @@ class Hit(Response):
     source_event_ids: list[str]
     speaker: str | None
     session_id: str | None
-    observed_at: Moment
+    observed_at: Told
     trust: str = "normal"
     memory: Memory | None
     source_events: list[Event] | None = None

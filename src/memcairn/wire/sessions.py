@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from memcairn.wire.base import Id, Metadata, Moment, Page, Request, Response
+from memcairn.wire.base import Id, Metadata, Page, Request, Response, Told
 
 
 class NewSession(Request):
@@ -28,8 +28,8 @@ class Session(Response):
     number: int
     user_id: str | None
     metadata: Metadata | None
-    created_at: Moment
-    updated_at: Moment
+    created_at: Told
+    updated_at: Told
 
 
 class SessionPage(Page):

@@ -1,6 +1,6 @@
 """Statistics of memories as they travel."""
 
-from memcairn.wire.base import Moment, Response
+from memcairn.wire.base import Response, Told
 
 
 class EntityCount(Response):
@@ -22,8 +22,8 @@ class ConfidenceBucket(Response):
 class DateRange(Response):
     """When the first and the last memory was observed; null while there are none."""
 
-    earliest: Moment | None
-    latest: Moment | None
+    earliest: Told | None
+    latest: Told | None
 
 
 class MemoryStats(Response):

@@ -1,6 +1,6 @@
 """Summaries as they travel."""
 
-from memcairn.wire.base import Metadata, Moment, Page, Response
+from memcairn.wire.base import Metadata, Page, Response, Told
 
 
 class Summary(Response):
@@ -13,7 +13,7 @@ class Summary(Response):
     metadata: Metadata
     up_to_position: int
     up_to_event_id: str
-    created_at: Moment
+    created_at: Told
 
 
 class LatestSummary(Response):

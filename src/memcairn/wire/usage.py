@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from memcairn.wire.base import Moment, Response
+from memcairn.wire.base import Response, Told
 
 Dimension = Literal["api_calls", "events_ingested", "memories_stored", "search_queries", "llm_tokens"]
 Granularity = Literal["hour", "day"]
@@ -21,15 +21,15 @@ class DimensionUse(Response):
 
 class UsageSummary(Response):
     org_id: str
-    start: Moment
-    end: Moment
+    start: Told
+    end: Told
     dimensions: list[DimensionUse]
 
 
 class UsagePoint(Response):
     """How much in the hour or day that begins at `start`; spans without any are left out."""
 
-    start: Moment
+    start: Told
     dimension: str
     quantity: int
 
@@ -37,8 +37,8 @@ class UsagePoint(Response):
 class UsageSeries(Response):
     org_id: str
     granularity: str
-    start: Moment
-    end: Moment
+    start: Told
+    end: Told
     items: list[UsagePoint]
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from memcairn.wire.base import Id, Metadata, Moment, Page, Request, Response
+from memcairn.wire.base import Id, Metadata, Page, Request, Response, Told
 
 Line = Annotated[str, StringConstraints(strict=True, max_length=1_000)]
 
@@ -35,8 +35,8 @@ class User(Response):
     first_name: str | None
     last_name: str | None
     metadata: Metadata
-    created_at: Moment
-    updated_at: Moment
+    created_at: Told
+    updated_at: Told
 
 
 class UserPage(Page):

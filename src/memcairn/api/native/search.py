@@ -5,9 +5,9 @@ import time
 from fastapi import APIRouter, Request, Response
 
 from memcairn.api.native.access import KeyedRoute, bearer, services_of
-from memcairn.api.native.answers import answer
+from memcairn.api.native.answers import answer, answer_of
 from memcairn.api.native.events import Reader
-from memcairn.api.native.views import hit_view, why_view
+from memcairn.api.native.views import fields_of_hit, why_view
 from memcairn.core.search import SearchQuery, search
 from memcairn.core.why import why
 from memcairn.domain.filters import parse_filter
@@ -25,7 +25,7 @@ async def post_search(request: Request, body: SearchRequest, principal: Reader) 
     hits = await search(services.deps, services.recalls, principal, _query_of(body))
     now = services.deps.clock.now()
     took_ms = round((time.perf_counter() - started) * 1000, 3)
-    return answer(SearchResponse(hits=[hit_view(hit, now) for hit in hits], took_ms=took_ms))
+    return answer_of({"hits": [fields_of_hit(hit, now) for hit in hits], "took_ms": took_ms})
 
 
 @router.post("/why", operation_id="explain_search", response_model=WhyResponse, responses={404: {}})

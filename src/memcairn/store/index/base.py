@@ -76,6 +76,12 @@ class Index(Protocol):
         """The visible rows worth ranking for `query`, as of this connection's snapshot."""
         ...
 
+    def at_hand(
+        self, connection: Connection, org_id: str, scope_keys: Sequence[str], query: "IndexQuery", *, most_rows: int
+    ) -> Found | None:
+        """The same if that is all of them, at most `most_rows`, and they are in memory; None if they had to be read."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:

@@ -148,6 +148,15 @@ class PostgresIndex:
         near = postgres_rows.with_neighbours(connection, org_id, scope_keys, list(dict.fromkeys(rows)))
         return Found(pool_of(near, model=query.model, dimensions=query.dimensions), counts, view.total)
 
+    def at_hand(
+        self, connection: Connection, org_id: str, scope_keys: Sequence[str], query: IndexQuery, *, most_rows: int
+    ) -> Found | None:
+        view = _view(connection, org_id, scope_keys)
+        if view.total > min(most_rows, self._exact_rows):
+            return None
+        cached = self._cache.get((org_id, tuple(scope_keys), query.model))
+        return Found(cached.pool) if cached is not None and cached.version == view.version else None
+
     def _whole(
         self, connection: Connection, org_id: str, scope_keys: Sequence[str], version: Version, query: IndexQuery
     ) -> Cached:

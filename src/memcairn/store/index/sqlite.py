@@ -129,6 +129,15 @@ class SqliteIndex:
         picked = large.pick(view, scope_keys, query, among, read)
         return Found(picked.pool, picked.frequencies, total)
 
+    def at_hand(
+        self, connection: Connection, org_id: str, scope_keys: Sequence[str], query: IndexQuery, *, most_rows: int
+    ) -> Found | None:
+        states = _scope_states(connection, org_id, scope_keys)
+        if sum(rows for _, _, rows in states.values()) > min(most_rows, self._exact_rows):
+            return None
+        cached = self._cache.get((org_id, tuple(scope_keys), query.model))
+        return Found(cached.pool) if cached is not None and cached.version == _version(states, scope_keys) else None
+
     def _whole(
         self,
         connection: Connection,
@@ -137,7 +146,7 @@ class SqliteIndex:
         states: Mapping[str, tuple[int, int, int]],
         query: IndexQuery,
     ) -> Cached:
-        version: Version = tuple(states.get(key, (0, 0, 0))[:2] for key in scope_keys)
+        version = _version(states, scope_keys)
         cache_key = (org_id, tuple(scope_keys), query.model)
         cached = self._cache.get(cache_key)
         if cached is not None and cached.version == version:
@@ -185,6 +194,10 @@ class SqliteIndex:
         near = wide.with_neighbours(connection, org_id, scope_keys, list(dict.fromkeys(rows)))
         counts = wide.frequencies(connection, scope_keys, query.terms, low=low, high=high)
         return Found(pool_of(near, model=query.model, dimensions=query.dimensions), counts, total)
+
+
+def _version(states: Mapping[str, tuple[int, int, int]], scope_keys: Sequence[str]) -> Version:
+    return tuple(states.get(key, (0, 0, 0))[:2] for key in scope_keys)
 
 
 def _loaded(
