@@ -83,9 +83,11 @@ def actor_name(number: int) -> str:
 
 
 def questions(data: Path) -> list[str]:
-    """Every question of the sets, in their order."""
+    """Every question of the sets, shuffled by a seed: the first hundred are of all sets, and of every length."""
     paths = sorted(data.glob("*/queries.jsonl.gz"))
-    return [question["query"] for path in paths for question in read_lines(path)]
+    asked = [question["query"] for path in paths for question in read_lines(path)]
+    random.Random(SEED).shuffle(asked)
+    return asked
 
 
 def read_lines(path: Path) -> list[dict[str, str]]:

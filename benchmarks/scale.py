@@ -14,7 +14,6 @@ import http.client
 import json
 import os
 import queue
-import random
 import statistics
 import subprocess
 import sys
@@ -30,7 +29,6 @@ import httpx2
 from benchmarks import bulk
 from benchmarks.processes import cpu_seconds, memory_mib
 
-SEED = 2
 BATCH = 100
 FIRST_SEARCH_SECONDS = 300
 ROTATED_ACTORS = 25
@@ -60,7 +58,6 @@ def main() -> None:
     parser.add_argument("--ingest", type=int, default=0, help="events to send through the pipeline at the end")
     options = parser.parse_args()
     asked = bulk.questions(options.data)
-    random.Random(SEED).shuffle(asked)
     asked = (asked * (1 + options.searches // len(asked)))[: options.searches]
     with _server(options.database) as server:
         total = server.client.get("/v1/memories/stats").json()["total"]

@@ -70,9 +70,9 @@ FIRST_PURGE_SECONDS = 60.0
 
 
 _NATIVE_DOORS = (
+    search,
     messages,
     events,
-    search,
     context,
     sessions,
     session_search,

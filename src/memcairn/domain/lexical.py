@@ -87,18 +87,19 @@ def count_words(pool: Pool, terms: Sequence[TermIds], frequencies: Frequencies |
     return Words(counts, _idf(df, total), _idf(df, total + SMALL_POOL))
 
 
-def count_kin(pool: Pool, kin: Sequence[Kin], words: Words) -> Floats:
-    """Terms x rows: the likeness of the nearest kin a row holds of a term, 0 where it holds the term itself."""
-    nearest = np.zeros_like(words.counts)
+def count_kin(pool: Pool, kin: Sequence[Kin], counts: Floats) -> Floats:
+    """Terms x rows: the likeness of the nearest kin a row holds of a term, 0 where it holds the term itself.
+
+    `counts` are the terms', of the same shape; there is at least one of them.
+    """
+    nearest = np.zeros_like(counts)
     wanted = np.concatenate([each.ids for each in kin])
-    if not len(wanted):
-        return nearest
     term_of = np.repeat(np.arange(len(kin)), [len(each.ids) for each in kin])
     likeness = np.concatenate([each.likeness for each in kin])
     at, rows = _places(pool, wanted)
     # Along one axis the library goes four times as fast.
     np.maximum.at(nearest.reshape(-1), term_of[at] * len(pool) + rows, likeness[at])
-    nearest *= words.counts == 0
+    nearest[counts > 0] = 0
     return nearest
 
 
@@ -107,7 +108,8 @@ def bm25(words: Words, counts: Floats, lengths: Floats, saturation: Saturation) 
     k1, b = saturation.k1, saturation.b
     average = max(float(lengths.mean()), 1.0) if len(lengths) else 1.0
     room = np.maximum(np.float32(k1 * (1.0 - b)) + np.float32(k1 * b / average) * lengths, _LEAST_ROOM)
-    return weighed(words.idf / np.float32(words.ideal), counts / (counts + room))
+    shares = counts + room
+    return weighed(words.idf / np.float32(words.ideal), np.divide(counts, shares, out=shares))
 
 
 def _idf(df: NDArray[np.integer[Any]], total: int) -> Floats:

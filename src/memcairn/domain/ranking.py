@@ -29,8 +29,8 @@ _BEHIND = 0.85
 """The part of a statement's sum that the words it has replaced may reach at most."""
 
 _CANDIDATES_PER_HIT = 4
-_TOP_OF_SESSION = 4.0
-"""Exponent of the mean over a session: high enough that a few good turns speak for it, not its length."""
+_FOURTH_ROOT = 1 / 4
+"""Of the mean over a session, of fourth powers: high enough that a few good turns speak for it, not its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ def second_look(total: Floats, evidence: Evidence, weights: Weights) -> dict[str
     by_turn = turns.most(share)
     columns = {}
     if weights["session"]:
-        strength = np.add.reduceat(by_turn**_TOP_OF_SESSION, turns.session_starts) ** (1 / _TOP_OF_SESSION)
+        strength = np.add.reduceat(np.square(np.square(by_turn)), turns.session_starts) ** _FOURTH_ROOT
         columns["session"] = turns.spread(np.repeat(strength / strength.max(), turns.session_sizes))
     near = turns.near[0]
     if weights["reply"]:

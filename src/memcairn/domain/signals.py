@@ -14,7 +14,7 @@ from memcairn.domain.lexical import Frequencies, Kin, TermIds, Words, bm25, coun
 from memcairn.domain.pool import Pool, Trait
 from memcairn.domain.products import along_all, weighed
 from memcairn.domain.query import Shape, Understanding
-from memcairn.domain.turns import Bools, Floats, Ints, Turns, around, turns_of
+from memcairn.domain.turns import Bools, Floats, Ints, Turns, around, beside, turns_of
 from memcairn.domain.weights import Weights
 
 AFTERWARDS_SECONDS = 21 * 86_400
@@ -156,12 +156,15 @@ def _kin_columns(pool: Pool, query: RankQuery, words: Words, *, turns: Turns, we
     # Of a very long query only some terms are weighed: it needs no further words.
     if not wanted or not query.kin or len(query.kin) != len(words.idf):
         return {}
-    held = count_kin(pool, query.kin, words)
-    near, _ = around(np.minimum(turns.heard(held), _MOST_IN_TURN), turns)
-    share = words.rarity / words.rarity.sum(dtype=np.float32)
+    some = [term for term, kin in enumerate(query.kin) if len(kin.ids)]
+    if not some:
+        return {}
+    held = count_kin(pool, [query.kin[term] for term in some], words.counts[some])
+    near = beside(np.minimum(turns.heard(held), _MOST_IN_TURN), turns)
+    share = words.rarity[some] / words.rarity.sum(dtype=np.float32)
     columns = {
         "kin": _to_best(weighed(share, held)),
-        "kin_near": turns.spread(_to_best(weighed(share, np.minimum(near, _MOST_AROUND)))),
+        "kin_near": turns.spread(_to_best(weighed(share, np.minimum(near, _MOST_AROUND, out=near)))),
     }
     return {signal: columns[signal] for signal in wanted if columns[signal].any()}
 
@@ -215,9 +218,10 @@ def _to_best(values: Floats) -> Floats:
 def _above_average(values: Floats, least: float = _LEAST_SPREAD) -> Floats:
     """Cosines of everyday texts all lie high: what counts is how far one stands out. Average and below 0, best 1, or
     less if it stands out by less than `least`."""
-    mean, best = values.mean(), values.max(initial=0.0)
-    above: Floats = (values - mean) / np.float32(max(float(best - mean), least))
-    return np.maximum(above, np.float32(0))
+    mean, best = np.add.reduce(values) / np.float32(len(values)), values.max(initial=0.0)
+    above: Floats = values - mean
+    above /= np.float32(max(float(best - mean), least))
+    return np.maximum(above, np.float32(0), out=above)
 
 
 def _named_speaker(pool: Pool, found: Understanding) -> Floats | None:
@@ -309,12 +313,24 @@ _HOLDING: dict[Trait, Callable[[Pool], Floats]] = {
 
 def _statement_columns(pool: Pool, coverage: Floats, turns: Turns, weights: Weights) -> dict[str, Floats]:
     """A typed statement that holds all of the question's words its source's words hold says the same more plainly."""
-    typed = (pool.traits & Trait.TYPED) != 0
-    if not weights["typed"] or not typed.any():
+    typed = pool.once(_typed_rows)
+    if not weights["typed"] or not len(typed):
         return {}
-    verbatim = np.where(typed, np.float32(0), coverage)
-    most = turns.spread(turns.most(verbatim))
-    return {"typed": (typed & (coverage > 0) & (coverage >= most)).astype(np.float32)}
+    verbatim = coverage.copy()
+    verbatim[typed] = 0
+    its_turn = typed if turns.of_row is None else turns.of_row[typed]
+    held, most = coverage[typed], turns.most(verbatim)[its_turn]
+    column = np.zeros_like(coverage)
+    column[typed[(held > 0) & (held >= most)]] = 1
+    return {"typed": column}
+
+
+def _typed_rows(pool: Pool) -> Ints:
+    return np.flatnonzero(pool.traits & Trait.TYPED.value)
+
+
+def _outdated_rows(pool: Pool) -> Ints:
+    return np.flatnonzero(pool.traits & Trait.OUTDATED.value)
 
 
 def _replacements(pool: Pool, words: Words) -> Mapping[int, Ints]:
@@ -322,17 +338,22 @@ def _replacements(pool: Pool, words: Words) -> Mapping[int, Ints]:
 
     A long text may be outdated in one thing it says and still be the only one to say another.
     """
-    outdated = (pool.traits & Trait.OUTDATED) != 0
-    if not outdated.any():
+    outdated = pool.once(_outdated_rows)
+    if not len(outdated):
         return {}
-    held = words.counts > 0
-    statements = np.flatnonzero(~outdated & ((pool.traits & Trait.TYPED) != 0) & held.any(axis=0))
+    in_force = pool.once(_statements_in_force)
+    of_outdated, of_statements = words.counts[:, outdated] > 0, words.counts[:, in_force] > 0
     replacing = {}
-    for row in np.flatnonzero(outdated & held.any(axis=0)):
+    for at in np.flatnonzero(of_outdated.any(axis=0)):
+        row = outdated[at]
+        statements = in_force[of_statements[of_outdated[:, at]].any(axis=0)]
         by_same = pool.speakers[statements] == pool.speakers[row]
-        same_words = held[held[:, row]][:, statements].any(axis=0)
-        replacing[int(row)] = statements[by_same & same_words & _said_after(pool, statements, row)]
+        replacing[int(row)] = statements[by_same & _said_after(pool, statements, row)]
     return replacing
+
+
+def _statements_in_force(pool: Pool) -> Ints:
+    return np.flatnonzero(pool.traits & (Trait.TYPED | Trait.OUTDATED).value == Trait.TYPED.value)
 
 
 def _said_after(pool: Pool, rows: Ints, row: np.intp) -> Bools:
@@ -344,14 +365,15 @@ def _said_after(pool: Pool, rows: Ints, row: np.intp) -> Bools:
 def _outdated_columns(pool: Pool, words: Words, replaced: Mapping[int, Ints], shape: Shape) -> dict[str, Floats]:
     """Superseded words stand forward where the question is about the past; where it is not, and no word of it tells
     which part of them is meant, a little back."""
-    columns = {}
+    outdated = pool.once(_outdated_rows)
+    if not len(outdated):
+        return {}
+    column = np.zeros(len(pool), dtype=np.float32)
     if shape & Shape.PAST:
-        columns["former"] = np.zeros(len(pool), dtype=np.float32)
-        columns["former"][[row for row, rows in replaced.items() if len(rows)]] = 1
-    else:
-        outdated = (pool.traits & Trait.OUTDATED) != 0
-        columns["outdated"] = (outdated & ~words.counts.any(axis=0)).astype(np.float32)
-    return columns
+        column[[row for row, rows in replaced.items() if len(rows)]] = 1
+        return {"former": column}
+    column[outdated[~words.counts[:, outdated].any(axis=0)]] = 1
+    return {"outdated": column}
 
 
 def _place_columns(pool: Pool, weights: Weights) -> dict[str, Floats]:
