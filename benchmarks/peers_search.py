@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--memories", type=int, default=6_000)
-    parser.add_argument("--searches", type=int, default=100)
+    parser.add_argument("--searches", type=int, default=400)
     parser.add_argument("--store", choices=STORES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.store is not None:

@@ -173,7 +173,9 @@ def _looked_at_hand(snapshot: Snapshot, deps: Deps, org_id: str, query: SearchQu
 
 
 def _looked_in_one(connection: Connection, deps: Deps, org_id: str, query: SearchQuery) -> Look | None:
-    candidates = _candidates_at_hand(connection, deps, org_id, query, _index_query(deps, query))
+    # Its vector is asked for when it is known whose side the question is to be taken from: not twice.
+    asked = IndexQuery(analyse_query(query.text), [], deps.embedder.model, deps.embedder.dimensions)
+    candidates = _candidates_at_hand(connection, deps, org_id, query, asked)
     if candidates is None:
         return None
     return _looked_among(candidates, _of(connection), deps, org_id, query)
@@ -284,8 +286,9 @@ def rank_query_of(deps: Deps, query: SearchQuery, pool: Pool, candidates: Candid
     understanding = understand(query.text, speakers=pool.speaker_names, asked_at=asked_at)
     vectors = candidates.asked.vectors
     vector = vectors[0] if vectors else None
-    if vector is not None and understanding.spoken and understanding.spoken != query.text:
-        vector = question_vector(deps, understanding.spoken)
+    spoken = understanding.spoken or query.text
+    if deps.embedder.at_hand if vector is None else spoken != query.text:
+        vector = question_vector(deps, spoken)
     drop = (*understanding.name_words, *understanding.time_words)
     terms = analyse_query(query.text, drop=drop) if drop else candidates.asked.terms
     rank_query = RankQuery(

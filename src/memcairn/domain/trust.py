@@ -17,7 +17,10 @@ class Trust(IntEnum):
 
     @property
     def label(self) -> str:
-        return self.name.lower()
+        return _LABELS[self]
+
+
+_LABELS = tuple(each.name.lower() for each in Trust)
 
 
 class Channel(StrEnum):

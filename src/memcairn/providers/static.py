@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcairn.providers.quiet_import import import_quietly
-from memcairn.providers.rows import unit_rows
+from memcairn.providers.rows import unit_row, unit_rows
 from memcairn.providers.texts import as_input
 
 wordllama = import_quietly("wordllama")
@@ -39,21 +39,23 @@ class StaticEmbedder:
         return unit_rows(vectors)
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
-        return np.asarray(self.embed([text])[0], dtype=np.float32)
+        if not text.strip():
+            return np.zeros(self.dimensions, dtype=np.float32)
+        return unit_row(self._raw_of_one(as_input(text, _MAX_CHARS)))
 
     def raw(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """The plain mean of the vectors of each text's words, of any length; zero for a text without any."""
         if len(texts) == 1:
-            return self._raw_of_one(texts[0])
+            return self._raw_of_one(texts[0])[np.newaxis]
         return np.asarray(self._words.embed(list(texts)), dtype=np.float32)
 
     def _raw_of_one(self, text: str) -> NDArray[np.float32]:
         # The library hands even a single text to other threads, which have to be woken up: 0.1 ms.
         tokens = self._words.tokenizer.encode(text, add_special_tokens=False).ids
         if not tokens:
-            return np.zeros((1, self.dimensions), dtype=np.float32)
+            return np.zeros(self.dimensions, dtype=np.float32)
         vectors = self._words.embedding.take(tokens, axis=0, mode="clip")
-        return np.asarray(vectors.mean(axis=0, keepdims=True), dtype=np.float32)
+        return np.asarray(vectors.mean(axis=0), dtype=np.float32)
 
     def vocabulary(self, *, min_chars: int) -> tuple[list[str], NDArray[np.float32]]:
         """The whole words it knows of at least so many letters, in small letters, and the vector of each."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from memcairn.domain.products import along_all
 from memcairn.providers.base import Related
-from memcairn.providers.rows import unit_rows
+from memcairn.providers.rows import unit_row, unit_rows
 from memcairn.providers.static import StaticEmbedder
 
 LEAST_LIKENESS = 0.4
@@ -84,7 +84,7 @@ class StaticThesaurus:
         return tuple(Related(self._words[at], like) for at, like in zip(nearest.tolist(), likeness, strict=True))
 
     def _vector_of(self, word: str) -> NDArray[np.float32]:
-        return unit_rows(self._embedder.raw([word]) - self._shared).reshape(-1)
+        return unit_row(self._embedder.raw([word])[0] - self._shared)
 
     def _nearest(self, word: str, vector: NDArray[np.float32]) -> NDArray[np.uint16]:
         """The numbers of the words nearest to it, nearest first, without itself."""

@@ -405,10 +405,6 @@ def _as_json(value: Any) -> str:
     return "{}" if value == {} else json.dumps(value)  # most metadata is empty, and the library takes its time
 
 
-def _from_json(text: str) -> Any:
-    return {} if text == "{}" else [] if text == "[]" else json.loads(text)
-
-
 def _opened(engine: Engine, path: Path) -> Connection:
     try:
         connection = engine.connect()
@@ -434,7 +430,7 @@ def sqlite_engine(path: Path, *, query_only: bool, checkpoint_pages: int = CHECK
         poolclass=NullPool if query_only else StaticPool,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MILLIS / 1000},
         json_serializer=_as_json,
-        json_deserializer=_from_json,
+        json_deserializer=driver.from_json,
     )
 
     @event.listens_for(engine, "connect")

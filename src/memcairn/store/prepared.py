@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Table, Update, insert
+from sqlalchemy import JSON, Connection, Delete, Dialect, Insert, Select, Table, Update, insert
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeEngine
 
 from memcairn.store import bulk, driver
 
@@ -169,7 +170,7 @@ def _compiled(statement: Statement, dialect: Dialect, columns: Sequence[str] | N
     literals = {} if isinstance(statement, Insert) else binds
     constants = {bind.key: bind.value for bind in literals.values() if not bind.required}
     given = [*statement.exported_columns]
-    conversions = [column.type.dialect_impl(dialect).result_processor(dialect, _FLOAT8) for column in given]
+    conversions = [_conversion(column.type, dialect) for column in given]
     return _Compiled(
         sql=spread.statement,
         names=names,
@@ -177,6 +178,14 @@ def _compiled(statement: Statement, dialect: Dialect, columns: Sequence[str] | N
         make=namedtuple("Row", [column.key for column in given]),
         conversions=[(place, convert) for place, convert in enumerate(conversions) if convert is not None],
     )
+
+
+def _conversion(kind: TypeEngine[Any], dialect: Dialect) -> _Convert | None:
+    """From what the driver gives for a column of this kind."""
+    if isinstance(kind, JSON) and dialect.name == "sqlite":
+        # SQLAlchemy's own asks first whether it may be a number: two more calls.
+        return driver.from_json
+    return kind.dialect_impl(dialect).result_processor(dialect, _FLOAT8)
 
 
 def _sqlite(connection: Connection) -> sqlite3.Connection | None:

@@ -36,9 +36,15 @@ async def post_why(request: Request, body: WhyRequest, principal: Reader) -> Res
     return answer(why_view(found, took_ms=round((time.perf_counter() - started) * 1000, 3)))
 
 
+_TAKEN_OVER = {
+    model: tuple(model.model_fields.keys() - {"query", "metadata", "memory_id", "min_trust"})
+    for model in (SearchRequest, WhyRequest)
+}
+"""The fields of a request that mean the same in `SearchQuery`."""
+
+
 def _query_of(body: SearchRequest | WhyRequest) -> SearchQuery:
-    names = type(body).model_fields.keys() - {"query", "metadata", "memory_id", "min_trust"}
     where = None if body.metadata is None else parse_filter(body.metadata)
-    values = {name: getattr(body, name) for name in names}
+    values = {name: getattr(body, name) for name in _TAKEN_OVER[type(body)]}
     least = None if body.min_trust is None else trust_named(body.min_trust)
     return SearchQuery(text=body.query, filter=where, min_trust=least, **values)
