@@ -9,7 +9,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping, Sequence
 from concurrent.futures import CancelledError, Future, wait
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from importlib.metadata import EntryPoint, entry_points
 from os import PathLike
 from pathlib import Path
@@ -75,10 +75,7 @@ class AsyncLocalTransport(httpx2.AsyncBaseTransport):
         """
         app, key = await self._running()
         exchange = _Exchange(outgoing, headers, key)
-        # An error the app did not handle is a 500 here as it is over the network: it has logged it.
-        await _within(
-            limit_seconds, asyncio.gather(app(exchange.scope, exchange.receive, exchange.send), return_exceptions=True)
-        )
+        await _within(limit_seconds, exchange.carry_out(app))
         return exchange.reply()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -247,8 +244,11 @@ class _LoopThread:
             loop.run_forever()
 
 
-class _Exchange:
-    """One request and its answer, as the app sees them (ASGI 3.0)."""
+class _Exchange(AbstractContextManager[None]):
+    """One request and its answer, as the app sees them (ASGI 3.0).
+
+    As a context manager it lets no error of the app out: it is a 500 here as it is over the network, and logged there.
+    """
 
     def __init__(self, outgoing: Outgoing, headers: httpx2.Headers, key: str) -> None:
         self._body = outgoing.content or b""
@@ -258,10 +258,11 @@ class _Exchange:
         self._headers: Sequence[tuple[bytes, bytes]] = ()
         self._parts: list[bytes] = []
         path, _, query = outgoing.url.partition("?")
-        of_call = httpx2.Headers({**outgoing.headers, "Authorization": f"Bearer {key}", "Host": "localhost"})
+        of_call = {**outgoing.headers, "Authorization": f"Bearer {key}", "Host": "localhost"}
         if outgoing.content is not None:
             of_call["Content-Length"] = str(len(self._body))
-        kept = [(name, value) for name, value in headers.raw if name.lower() != b"authorization"]
+        given = {name.lower(): value for name, value in headers.raw}
+        given |= {name.lower().encode(): value.encode() for name, value in of_call.items()}
         self.scope: _Message = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -272,10 +273,17 @@ class _Exchange:
             "raw_path": path.encode(),
             "root_path": "",
             "query_string": query.encode(),
-            "headers": [(name.lower(), value) for name, value in (*kept, *of_call.raw)],
+            "headers": list(given.items()),
             "server": ("localhost", 80),
             "client": ("127.0.0.1", 123),
         }
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        return isinstance(error, Exception)
+
+    async def carry_out(self, app: AsgiApp) -> None:
+        with self:
+            await app(self.scope, self.receive, self.send)
 
     async def receive(self) -> _Message:
         if self._asked:
