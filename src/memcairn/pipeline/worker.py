@@ -28,8 +28,9 @@ CLAIM_JOBS = 200
 """So that messages said one at a time, a job each, fill a batch."""
 BATCH_SIZE = 200
 """Things (events, documents) written in one transaction: large enough to share its cost."""
+SHORT_CLAIM_JOBS = 50
 SHORT_BATCH_SIZE = 10
-"""The same while writers pour events in: short enough not to be felt by those that wait behind it."""
+"""The same two while writers pour events in: short enough not to be felt by those that wait behind them."""
 
 POLL_SECONDS = 0.5
 
@@ -73,10 +74,21 @@ class Worker:
     async def run_once(self) -> int:
         """Claim what is due and carry it out; returns how many jobs were claimed."""
         await self._give_way()
+        if not self.deps.wakeup.pouring(POURING_SECONDS):
+            return await self._take_turn(CLAIM_JOBS, BATCH_SIZE)
+        claimed = 0
+        for _ in range(CLAIM_JOBS // SHORT_CLAIM_JOBS):
+            found = await self._take_turn(SHORT_CLAIM_JOBS, SHORT_BATCH_SIZE)
+            claimed += found
+            if found < SHORT_CLAIM_JOBS:
+                break
+        return claimed
+
+    async def _take_turn(self, most_jobs: int, batch_size: int) -> int:
         if self._stopping:
             return 0
-        batch_size = SHORT_BATCH_SIZE if self.deps.wakeup.pouring(POURING_SECONDS) else BATCH_SIZE
-        claim = await self.deps.db.write(_claim, self.worker_id, self.deps.clock.now(), batch_size=batch_size)
+        now = self.deps.clock.now()
+        claim = await self.deps.db.write(_claim, self.worker_id, now, limit=most_jobs, batch_size=batch_size)
         for job in claim.exhausted:
             await self._settle_failure(job, RuntimeError("its worker died in every attempt"), 0.0)
         batches = claim.batches
@@ -199,8 +211,8 @@ class _Claim:
     size: int
 
 
-def _claim(connection: Connection, worker_id: str, now: datetime, *, batch_size: int) -> _Claim:
-    claimed = jobs.claim(connection, worker_id, now, limit=CLAIM_JOBS)
+def _claim(connection: Connection, worker_id: str, now: datetime, *, limit: int, batch_size: int) -> _Claim:
+    claimed = jobs.claim(connection, worker_id, now, limit=limit)
     batches = _batches([job for job in claimed if job.attempts < job.max_attempts], batch_size)
     if batches:
         batches[0] = jobs.begin(connection, batches[0], now)

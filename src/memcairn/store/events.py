@@ -49,6 +49,18 @@ _NEWEST_PENDING_OF_ACTOR = Prepared(
 )
 _BEHIND = _OF_SESSION.where(events.c.position > bindparam("after")).order_by(events.c.position)
 
+_SAID = select(
+    events.c.event_id, events.c.content, events.c.kind, events.c.role, events.c.name, events.c.occurred_at
+).where(events.c.org_id == bindparam("of_org"), events.c.event_id.in_(bindparam("these", expanding=True)), _LIVE)
+"""What memories are derived from."""
+_SAYING = Prepared(_SAID, many="these")
+_SAYING_AND_PENDING = Prepared(_SAID.where(IS_PENDING), many="these")
+_MARK = (
+    update(events)
+    .where(events.c.org_id == bindparam("of_org"), events.c.event_id.in_(bindparam("these", expanding=True)))
+    .values(status=bindparam("marked"), error=bindparam("reason"), updated_at=bindparam("now"))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
@@ -142,7 +154,7 @@ def unchanged(connection: Connection, org_id: str, read_before: Sequence[Event])
     said = {event.event_id: _said(event) for event in read_before}
     return {
         row.event_id
-        for row in _saying(connection, org_id, said, _LIVE, events.c.status == EventStatus.PENDING.value)
+        for row in _saying(connection, org_id, said, _SAYING_AND_PENDING)
         if tuple(row)[1:] == said[row.event_id]
     }
 
@@ -150,18 +162,14 @@ def unchanged(connection: Connection, org_id: str, read_before: Sequence[Event])
 def all_unchanged(connection: Connection, org_id: str, read_before: Sequence[Event]) -> bool:
     """Whether each of them is still live and says what it said when it was read."""
     said = {event.event_id: _said(event) for event in read_before}
-    now = {row.event_id: tuple(row)[1:] for row in _saying(connection, org_id, said, _LIVE)}
+    now = {row.event_id: tuple(row)[1:] for row in _saying(connection, org_id, said, _SAYING)}
     return now == said
 
 
-def _saying(
-    connection: Connection, org_id: str, event_ids: Iterable[str], *where: ColumnElement[bool]
-) -> Iterator[Row[*tuple[Any, ...]]]:
-    """What memories are derived from, of each of these events that fulfils `where`."""
-    said = (events.c.content, events.c.kind, events.c.role, events.c.name, events.c.occurred_at)
+def _saying(connection: Connection, org_id: str, event_ids: Iterable[str], asked: Prepared) -> Iterator[Any]:
+    """The rows of `asked` for each of these events."""
     for chunk in chunks(list(event_ids)):
-        mine = (events.c.org_id == org_id, events.c.event_id.in_(chunk), *where)
-        yield from connection.execute(select(events.c.event_id, *said).where(*mine))
+        yield from asked.rows(connection, {"of_org": org_id, "these": chunk})
 
 
 def in_session(
@@ -281,8 +289,8 @@ def mark(
     error: str | None = None,
 ) -> None:
     for chunk in chunks(list(event_ids)):
-        statement = update(events).where(events.c.org_id == org_id, events.c.event_id.in_(chunk))
-        connection.execute(statement.values(status=status.value, error=error, updated_at=now))
+        bound = {"of_org": org_id, "these": chunk, "marked": status.value, "reason": error, "now": now}
+        connection.execute(_MARK, bound)
 
 
 def mark_deleted(connection: Connection, org_id: str, event_ids: Sequence[str], now: datetime) -> int:

@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     Row,
+    Select,
     UpdateBase,
     and_,
     bindparam,
@@ -39,6 +41,50 @@ _FINISH = Prepared(
     )
     .returning(jobs.c.job_id)
 )
+_BEGIN = (
+    update(jobs)
+    .where(
+        jobs.c.job_id.in_(bindparam("these", expanding=True)),
+        jobs.c.worker_id == bindparam("holder"),
+        jobs.c.status == JobStatus.RUNNING.value,
+    )
+    .values(attempts=jobs.c.attempts + 1, updated_at=bindparam("now"))
+)
+_LEASE = (
+    update(jobs)
+    .where(jobs.c.job_id.in_(bindparam("these", expanding=True)))
+    .values(
+        status=JobStatus.RUNNING.value,
+        lease_until=bindparam("until"),
+        fencing_token=jobs.c.fencing_token + 1,
+        worker_id=bindparam("holder"),
+        updated_at=bindparam("now"),
+    )
+)
+
+
+def _due_of(which: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """Due jobs whose serial key is free, oldest first.
+
+    What lies further ahead than anything is ever set was written before the clock was set back: it counts as past.
+    """
+    leased = jobs.c.lease_until.between(bindparam("now"), bindparam("latest_lease"))
+    held = select(jobs.c.serial_key).where(jobs.c.status == JobStatus.RUNNING.value, leased)
+    due = or_(
+        and_(
+            jobs.c.status == JobStatus.QUEUED.value,
+            or_(jobs.c.run_at <= bindparam("now"), jobs.c.run_at > bindparam("latest_run")),
+        ),
+        and_(jobs.c.status == JobStatus.RUNNING.value, ~leased),
+    )
+    free = jobs.c.serial_key.not_in(held)
+    statement = select(jobs).where(which, due, free).order_by(jobs.c.job_id)
+    # A job that is just being finished or failed by whoever had it is passed over, and all of its key behind it.
+    return statement.limit(bindparam("count", type_=Integer)).with_for_update(skip_locked=True)
+
+
+_DUE_EVENTS = _due_of(jobs.c.task == Task.PROCESS_EVENTS.value)
+_DUE_OTHERS = _due_of(jobs.c.task != Task.PROCESS_EVENTS.value)
 
 OTHER_JOBS = 8
 """Jobs of other tasks taken with each claim: summaries and promotions go on, but behind what people want to find."""
@@ -81,39 +127,18 @@ def claim(connection: Connection, worker_id: str, now: datetime, *, limit: int) 
     for the queue of events to run dry, and never fill a claim. `begin` is where an attempt counts.
     """
     locks.alone(connection, "", "claims")  # so that a key two claims both find free is leased by one of them
-    first = jobs.c.task == Task.PROCESS_EVENTS.value
-    picked = [*_due(connection, now, first, limit), *_due(connection, now, ~first, min(limit, OTHER_JOBS))]
+    others = min(limit, OTHER_JOBS)
+    picked = [*_due(connection, now, _DUE_EVENTS, limit), *_due(connection, now, _DUE_OTHERS, others)]
     for ids in chunks([row.job_id for row in picked]):
-        connection.execute(
-            update(jobs)
-            .where(jobs.c.job_id.in_(ids))
-            .values(
-                status=JobStatus.RUNNING.value,
-                lease_until=now + LEASE,
-                fencing_token=jobs.c.fencing_token + 1,
-                worker_id=worker_id,
-                updated_at=now,
-            )
-        )
+        connection.execute(_LEASE, {"these": ids, "until": now + LEASE, "holder": worker_id, "now": now})
     return [_leased(row, worker_id, now) for row in picked]
 
 
 def _due(
-    connection: Connection, now: datetime, which: ColumnElement[bool], limit: int
+    connection: Connection, now: datetime, which: Select[*tuple[Any, ...]], limit: int
 ) -> Sequence[Row[*tuple[Any, ...]]]:
-    # What lies further ahead than anything is ever set was written before the clock was set back: it counts as past.
-    latest_lease, latest_run = now + 2 * LEASE, now + LONGEST_RETRY
-    held = select(jobs.c.serial_key).where(
-        jobs.c.status == JobStatus.RUNNING.value, jobs.c.lease_until.between(now, latest_lease)
-    )
-    due = or_(
-        and_(jobs.c.status == JobStatus.QUEUED.value, or_(jobs.c.run_at <= now, jobs.c.run_at > latest_run)),
-        and_(jobs.c.status == JobStatus.RUNNING.value, ~jobs.c.lease_until.between(now, latest_lease)),
-    )
-    free = jobs.c.serial_key.not_in(held)
-    statement = select(jobs).where(which, due, free).order_by(jobs.c.job_id).limit(limit)
-    # A job that is just being finished or failed by whoever had it is passed over, and all of its key behind it.
-    found = connection.execute(statement.with_for_update(skip_locked=True)).all()
+    bound = {"now": now, "latest_lease": now + 2 * LEASE, "latest_run": now + LONGEST_RETRY, "count": limit}
+    found = connection.execute(which, bound).all()
     if connection.dialect.name == "sqlite" or not found:
         return found
     passed_over = select(jobs.c.serial_key).where(
@@ -134,9 +159,8 @@ def begin(connection: Connection, claimed: Sequence[Job], now: datetime) -> list
     """
     held = claimed[0].worker_id if claimed else None
     for chunk in chunks(claimed):
-        mine = (jobs.c.job_id.in_([job.job_id for job in chunk]), jobs.c.worker_id == held)
-        statement = update(jobs).where(*mine, jobs.c.status == JobStatus.RUNNING.value)
-        found = connection.execute(statement.values(attempts=jobs.c.attempts + 1, updated_at=now)).rowcount
+        bound = {"these": [job.job_id for job in chunk], "holder": held, "now": now}
+        found = connection.execute(_BEGIN, bound).rowcount
         if found < len(chunk):
             raise LeaseLost(f"one of {len(chunk)} jobs is leased to another worker")
     return [replace(job, attempts=job.attempts + 1) for job in claimed]

@@ -74,6 +74,32 @@ _WITH_ONE = {
 }
 """For what the worker asks of each actor, most of whom said one thing."""
 
+_WITH_SOME = {
+    column.name: Prepared(
+        select(memories).where(
+            memories.c.org_id == bindparam("of_org"),
+            memories.c.scope_key == bindparam("of_scope"),
+            column.in_(bindparam("these", expanding=True)),
+            _LIVE,
+        ),
+        many="these",
+    )
+    for column in (memories.c.digest, memories.c.slot_key, memories.c.memory_id)
+}
+_RESTING_ON = Prepared(
+    select(memory_sources.c.memory_id)
+    .join(
+        memories,
+        and_(memories.c.org_id == memory_sources.c.org_id, memories.c.memory_id == memory_sources.c.memory_id),
+    )
+    .where(
+        memory_sources.c.org_id == bindparam("of_org"),
+        memory_sources.c.event_id.in_(bindparam("these", expanding=True)),
+        _LIVE,
+    ),
+    many="these",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryRow:
@@ -246,15 +272,7 @@ def ids_by_sources(connection: Connection, org_id: str, event_ids: Sequence[str]
     """The live memories that rest on any of these events, in the order they were stored."""
     found: set[str] = set()
     for chunk in chunks(event_ids):
-        statement = (
-            select(memory_sources.c.memory_id)
-            .join(
-                memories,
-                and_(memories.c.org_id == memory_sources.c.org_id, memories.c.memory_id == memory_sources.c.memory_id),
-            )
-            .where(memory_sources.c.org_id == org_id, memory_sources.c.event_id.in_(chunk), _LIVE)
-        )
-        found.update(connection.execute(statement).scalars())
+        found |= {row.memory_id for row in _RESTING_ON.rows(connection, {"of_org": org_id, "these": chunk})}
     return sorted(found)
 
 
@@ -288,13 +306,8 @@ def known(
             rows |= {row.memory_id: row for row in _WITH_ONE[column.name].rows(connection, bound)}
             continue
         for chunk in chunks(wanted):
-            statement = select(memories).where(
-                memories.c.org_id == org_id,
-                memories.c.scope_key == scope_key,
-                column.in_(chunk),
-                _LIVE,
-            )
-            rows |= {row.memory_id: row for row in connection.execute(statement)}
+            several = {"of_org": org_id, "of_scope": scope_key, "these": chunk}
+            rows |= {row.memory_id: row for row in _WITH_SOME[column.name].rows(connection, several)}
     ordered = sorted(rows.values(), key=lambda row: (row.observed_at, row.memory_id))
     known_memories = _memories(connection, org_id, ordered) if ordered else []
     return [KnownMemory(each, row.digest, row.value) for each, row in zip(known_memories, ordered, strict=True)]

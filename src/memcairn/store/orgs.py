@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from memcairn.domain.errors import Conflict, NotFound
 from memcairn.domain.groups import Org as Org
 from memcairn.domain.prompts import written_prompt
 from memcairn.domain.scopes import Level
 from memcairn.store import locks
+from memcairn.store.prepared import Prepared
 from memcairn.store.schema import orgs
+
+_BY_ID = Prepared(select(orgs).where(orgs.c.org_id == bindparam("of_org")))
 
 
 def add(connection: Connection, org_id: str, name: str, now: datetime) -> None:
@@ -27,7 +30,7 @@ def add(connection: Connection, org_id: str, name: str, now: datetime) -> None:
 
 
 def get(connection: Connection, org_id: str) -> Org | None:
-    row = connection.execute(select(orgs).where(orgs.c.org_id == org_id)).one_or_none()
+    row = _BY_ID.first(connection, {"of_org": org_id})
     return None if row is None else _org(row)
 
 

@@ -3,6 +3,7 @@
 Counting 100,000 rows takes longer than answering should: so each write says what it took away and what it added.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ from sqlalchemy import Connection, Row, case, delete, func, select, update
 from memcairn.domain.memories import Memory, MemoryStatus
 from memcairn.domain.statistics import bucket_of
 from memcairn.store.batches import chunks
-from memcairn.store.dialect import at_end, bring_forward, upsert
+from memcairn.store.dialect import at_end, bring_forward, upsert_on
+from memcairn.store.prepared import Prepared
 from memcairn.store.schema import actor_tallies, memories, memory_tallies
 
 STATUS, KIND, TYPE, LEVEL, CONFIDENCE, ENTITY = "status", "kind", "type", "level", "confidence", "entity"
@@ -236,18 +238,22 @@ def _write_facets(connection: Connection, org_id: str, facets: Mapping[FacetKey,
     ]
     if not rows:
         return
-    statement = upsert(connection, memory_tallies)
-    sums = {
-        name: memory_tallies.c[name] + statement.excluded[name] for name in ("memory_count", "confidence", "strength")
-    }
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["org_id", "facet", "value", "detail"], set_=sums), rows
-    )
+    _adding_to_facets(connection.dialect.name).run(connection, rows)
     if any(each.count < 0 for each in facets.values()):
         # What nothing holds any more must not be named here either.
         empty = (memory_tallies.c.org_id == org_id, memory_tallies.c.memory_count <= 0)
         names = {key.facet for key, each in facets.items() if each.count < 0}
         connection.execute(delete(memory_tallies).where(*empty, memory_tallies.c.facet.in_(sorted(names))))
+
+
+@functools.cache
+def _adding_to_facets(dialect: str) -> Prepared:
+    statement = upsert_on(dialect, memory_tallies)
+    sums = {
+        name: memory_tallies.c[name] + statement.excluded[name] for name in ("memory_count", "confidence", "strength")
+    }
+    summed = statement.on_conflict_do_update(index_elements=["org_id", "facet", "value", "detail"], set_=sums)
+    return Prepared(summed, columns=[column.key for column in memory_tallies.c], plain=False)
 
 
 def _write_actors(connection: Connection, org_id: str, actors: Mapping[str, ActorSum]) -> None:
@@ -274,24 +280,27 @@ def _add_to_actors(connection: Connection, org_id: str, added: Sequence[tuple[st
         }
         for actor_id, each in added
     ]
-    statement = upsert(connection, actor_tallies)
+    _adding_to_actors(connection.dialect.name).run(connection, rows)
+
+
+@functools.cache
+def _adding_to_actors(dialect: str) -> Prepared:
+    statement = upsert_on(dialect, actor_tallies)
     kept, new = actor_tallies.c, statement.excluded
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["org_id", "actor_id"],
-            set_={
-                "memory_count": kept.memory_count + new.memory_count,
-                "active_count": kept.active_count + new.active_count,
-                "first_memory_at": case(
-                    (new.first_memory_at < kept.first_memory_at, new.first_memory_at), else_=kept.first_memory_at
-                ),
-                "last_memory_at": case(
-                    (new.last_memory_at > kept.last_memory_at, new.last_memory_at), else_=kept.last_memory_at
-                ),
-            },
-        ),
-        rows,
+    summed = statement.on_conflict_do_update(
+        index_elements=["org_id", "actor_id"],
+        set_={
+            "memory_count": kept.memory_count + new.memory_count,
+            "active_count": kept.active_count + new.active_count,
+            "first_memory_at": case(
+                (new.first_memory_at < kept.first_memory_at, new.first_memory_at), else_=kept.first_memory_at
+            ),
+            "last_memory_at": case(
+                (new.last_memory_at > kept.last_memory_at, new.last_memory_at), else_=kept.last_memory_at
+            ),
+        },
     )
+    return Prepared(summed, columns=[column.key for column in actor_tallies.c], plain=False)
 
 
 def _change_counts(connection: Connection, org_id: str, actor_id: str, change: ActorSum) -> None:

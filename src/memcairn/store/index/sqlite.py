@@ -12,9 +12,9 @@ from functools import partial
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, text, update
 
 from memcairn.domain.scopes import EVERYTHING
-from memcairn.store import counters, orgs
+from memcairn.store import counters, orgs, prepared
 from memcairn.store.batches import chunks
-from memcairn.store.dialect import upsert
+from memcairn.store.dialect import upsert_on
 from memcairn.store.index import large, wide
 from memcairn.store.index.analysis import term_ids
 from memcairn.store.index.base import Found, IndexEntry, IndexQuery
@@ -23,6 +23,7 @@ from memcairn.store.index.pools import Cached, PoolCache, Version, merged, pack_
 from memcairn.store.index.resident import Residents
 from memcairn.store.index.scope_states import scope_states
 from memcairn.store.index.views import State
+from memcairn.store.prepared import Prepared
 from memcairn.store.schema import index_changes, index_rows, index_scopes
 
 EXACT_ROWS = 20_000
@@ -42,6 +43,17 @@ which asks for all segments to become one: only then is nothing of a removed row
 ORG_BITS = 40
 """Row numbers of an org lie in `orgs.number << ORG_BITS` and the 2^40 behind it."""
 
+_ADDED = upsert_on("sqlite", index_scopes)
+_COUNT_ADDED = Prepared(
+    _ADDED.on_conflict_do_update(
+        index_elements=["org_id", "scope_key"],
+        set_={
+            "last_row": _ADDED.excluded.last_row,
+            "row_count": index_scopes.c.row_count + _ADDED.excluded.row_count,
+        },
+    ),
+    plain=False,
+)
 _ADD_WORDS = text("INSERT INTO memory_words (rowid, scope, words) VALUES (:row_number, :scope, :words)")
 _MERGE_WORDS = text("INSERT INTO memory_words (memory_words, rank) VALUES ('merge', :pages)")
 _CHANGES_SO_FAR = text("SELECT total_changes()")
@@ -64,7 +76,7 @@ class SqliteIndex:
         start = orgs.require(connection, org_id).number << ORG_BITS
         first = counters.take(connection, org_id, "index_rows", count=len(entries), start=start)
         numbered = list(enumerate(entries, start=first))
-        connection.execute(insert(index_rows), [_columns(org_id, number, entry, model) for number, entry in numbered])
+        prepared.add(connection, index_rows, [_columns(org_id, number, entry, model) for number, entry in numbered])
         connection.execute(
             _ADD_WORDS,
             [
@@ -258,12 +270,11 @@ def _scope_states(connection: Connection, org_id: str, scope_keys: Sequence[str]
 
 
 def _count_added(connection: Connection, org_id: str, added: Mapping[str, int], *, last_row: int) -> None:
-    for scope_key, count in sorted(added.items()):
-        statement = upsert(connection, index_scopes).values(
-            org_id=org_id, scope_key=scope_key, last_row=last_row, resets=0, row_count=count
-        )
-        grown = {"last_row": last_row, "row_count": index_scopes.c.row_count + count}
-        connection.execute(statement.on_conflict_do_update(index_elements=["org_id", "scope_key"], set_=grown))
+    rows = [
+        {"org_id": org_id, "scope_key": scope_key, "last_row": last_row, "resets": 0, "row_count": count}
+        for scope_key, count in sorted(added.items())
+    ]
+    _COUNT_ADDED.run(connection, rows)
 
 
 def _count_reset(connection: Connection, org_id: str, lost: Mapping[str, int], row_numbers: Sequence[int]) -> None:
