@@ -3,10 +3,11 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from memcairn.core.deps import Deps
+from memcairn.core.deps import Deps, Wakeup
 from memcairn.core.ingest import ingest, statuses
 from memcairn.core.jobs import get_job, list_jobs, retry_job
 from memcairn.core.memories import list_memories
@@ -16,7 +17,7 @@ from memcairn.domain.events import EventStatus, NewEvent
 from memcairn.domain.jobs import LEASE, LONGEST_RETRY, MAX_ATTEMPTS, Job, JobStatus
 from memcairn.domain.keys import Principal
 from memcairn.pipeline.process import process_events
-from memcairn.pipeline.worker import Worker
+from memcairn.pipeline.worker import SHORT_CLAIM_JOBS, Worker
 from memcairn.providers.fake import FakeEmbedder
 from memcairn.store import jobs
 from memcairn.store.jobs import LeaseLost
@@ -35,6 +36,13 @@ class ChokingEmbedder(FakeEmbedder):
         if POISON in texts:
             raise RuntimeError("the provider choked")
         return super().embed(texts)
+
+
+class Flood(Wakeup):
+    """Events pour in all the time."""
+
+    def pouring(self, within_seconds: float) -> bool:
+        return True
 
 
 class StoppingEmbedder(FakeEmbedder):
@@ -184,6 +192,26 @@ async def test_a_worker_that_wakes_after_its_lease_ran_out_changes_nothing(
         await process_events(deps, sleeping)
 
     assert await _texts(deps, principal) == before == ["The heron nests behind the chapel."]
+
+
+async def test_beside_a_flood_a_turn_is_as_long_as_ever_and_taken_in_short_steps(
+    deps: Deps, principal: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = SHORT_CLAIM_JOBS * 2 + 5
+    for number in range(said):
+        event = make(NewEvent, session_id=f"s{number}", content=f"Parcel {number} went to the harbour.")
+        await ingest(deps, principal, [event])
+    claim, claims = jobs.claim, []
+
+    def counted(*args: Any, **options: Any) -> list[Job]:
+        claims.append(claim(*args, **options))
+        return claims[-1]
+
+    monkeypatch.setattr(jobs, "claim", counted)
+
+    assert await Worker(replace(deps, wakeup=Flood()), give_way_seconds=0).run_once() == said
+    assert [len(its) for its in claims] == [SHORT_CLAIM_JOBS, SHORT_CLAIM_JOBS, 5]
+    assert await _jobs(deps, principal) == []
 
 
 async def test_a_stopped_worker_gives_back_what_it_did_not_begin(deps: Deps, principal: Principal) -> None:

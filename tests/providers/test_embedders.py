@@ -11,6 +11,7 @@ from memcairn.providers import openai_embedder
 from memcairn.providers.base import Embedder
 from memcairn.providers.fake import FakeEmbedder
 from memcairn.providers.fastembed_embedder import fastembed_embedder
+from memcairn.providers.rows import unit_row, unit_rows
 from memcairn.providers.static import StaticEmbedder
 from tests.providers.endpoint import Endpoint, embedded, serving
 from tests.providers.tiny_models import model_folder
@@ -60,6 +61,20 @@ def test_no_text_gives_no_row_and_a_blank_text_a_row_of_zeros(embedder: Embedder
     assert embedder.embed([]).shape == (0, embedder.dimensions)
     assert not embedder.embed(["", " \n", TEA])[:2].any()
     assert not embedder.embed_query(" ").any()
+
+
+def test_a_text_alone_has_the_vector_it_has_among_others(embedder: Embedder) -> None:
+    texts = ["The heron nests behind the chapel.", "Parcels", "今天天气很好", "a " * 600]
+
+    among_others = embedder.embed(texts)
+
+    for text, vector in zip(texts, among_others, strict=True):
+        np.testing.assert_allclose(embedder.embed([text])[0], vector, atol=1e-3)
+
+
+@pytest.mark.parametrize("row", [[3.0, 4.0], [0.0, 0.0], [np.nan, 1.0], [np.inf, 1.0], [1e-300, 0.0], [1e300, 1.0]])
+def test_a_row_alone_is_scaled_as_among_others(row: list[float]) -> None:
+    np.testing.assert_allclose(unit_row(np.array(row)), unit_rows(np.array([row]))[0], atol=1e-7)
 
 
 def test_any_text_can_be_embedded(embedder: Embedder) -> None:

@@ -21,8 +21,10 @@ def unit_rows(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
 def unit_row(vector: NDArray[np.floating]) -> NDArray[np.float32]:
     """The same for a single row, in a fifth of the time."""
     exact = vector.astype(np.float64)
+    if not np.abs(exact).max(initial=0.0) < _BEYOND_SENSE:  # true for NaN as well
+        return np.zeros(len(vector), dtype=np.float32)
     length = math.sqrt(float(exact @ exact))
-    if not 0 < length < _BEYOND_SENSE:  # false for NaN as well
-        return unit_rows(exact[np.newaxis]).reshape(-1)
+    if not length:
+        return np.zeros(len(vector), dtype=np.float32)
     scaled: NDArray[np.float32] = (exact / length).astype(np.float32)
     return scaled
