@@ -48,9 +48,8 @@ event: then the rest is ranked again, at most this often altogether."""
 BRIEF_ROWS = 8_000
 BRIEF_HITS = 20
 BRIEF_CHARS = 500
-"""A search of no more than this takes some 3 ms, mostly of Python's own time. On a thread it would hold up the others
-as long, Python's threads taking turns of 5 ms, and take up to a millisecond more itself, on a core that has none of its
-rows in its caches (`docs/decisions/0027`)."""
+"""A search of no more than this takes some 3 ms, nearly all of it with the interpreter in its hands: on a thread it
+would take that from the others as well, and up to a millisecond more (`docs/decisions/0027`)."""
 
 SPARE_HITS = 10
 """Ranked beyond the limit from the second look on: where some were refused, more may be."""

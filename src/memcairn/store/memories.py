@@ -31,6 +31,13 @@ _BY_IDS = Prepared(
     ),
     many="these",
 )
+_ALL_BY_IDS = Prepared(
+    select(memories).where(
+        memories.c.org_id == bindparam("of_org"), memories.c.memory_id.in_(bindparam("these", expanding=True)), _LIVE
+    ),
+    many="these",
+)
+"""With what only consolidation asks for. Were the scope asked for too, SQLite would go through all of it."""
 _USES, _STRENGTHS = (
     select(memories.c.memory_id, *columns).where(
         memories.c.org_id == bindparam("org_id"),
@@ -70,7 +77,7 @@ _WITH_ONE = {
             _LIVE,
         )
     )
-    for column in (memories.c.digest, memories.c.slot_key, memories.c.memory_id)
+    for column in (memories.c.digest, memories.c.slot_key)
 }
 """For what the worker asks of each actor, most of whom said one thing."""
 
@@ -84,7 +91,7 @@ _WITH_SOME = {
         ),
         many="these",
     )
-    for column in (memories.c.digest, memories.c.slot_key, memories.c.memory_id)
+    for column in (memories.c.digest, memories.c.slot_key)
 }
 _RESTING_ON = Prepared(
     select(memory_sources.c.memory_id)
@@ -296,11 +303,7 @@ def known(
     Those that say the same (by digest), fill the same slot, or are among `memory_ids`.
     """
     rows: dict[str, Any] = {}
-    for column, wanted in (
-        (memories.c.digest, digests),
-        (memories.c.slot_key, slots),
-        (memories.c.memory_id, memory_ids),
-    ):
+    for column, wanted in ((memories.c.digest, digests), (memories.c.slot_key, slots)):
         if len(wanted) == 1:
             bound = {"of_org": org_id, "of_scope": scope_key, "wanted": wanted[0]}
             rows |= {row.memory_id: row for row in _WITH_ONE[column.name].rows(connection, bound)}
@@ -308,6 +311,9 @@ def known(
         for chunk in chunks(wanted):
             several = {"of_org": org_id, "of_scope": scope_key, "these": chunk}
             rows |= {row.memory_id: row for row in _WITH_SOME[column.name].rows(connection, several)}
+    for chunk in chunks(memory_ids):
+        found = _ALL_BY_IDS.rows(connection, {"of_org": org_id, "these": chunk})
+        rows |= {row.memory_id: row for row in found if row.scope_key == scope_key}
     ordered = sorted(rows.values(), key=lambda row: (row.observed_at, row.memory_id))
     known_memories = _memories(connection, org_id, ordered) if ordered else []
     return [KnownMemory(each, row.digest, row.value) for each, row in zip(known_memories, ordered, strict=True)]

@@ -275,7 +275,7 @@ memory_sources = Table(
     PrimaryKeyConstraint("org_id", "memory_id", "event_id"),
     ForeignKeyConstraint(["org_id", "memory_id"], ["memories.org_id", "memories.memory_id"], ondelete="CASCADE"),
     ForeignKeyConstraint(["org_id", "event_id"], ["events.org_id", "events.event_id"], ondelete="CASCADE"),
-    Index(None, "org_id", "event_id"),
+    Index(None, "org_id", "event_id", "memory_id"),
 )
 
 memory_history = Table(
@@ -455,7 +455,7 @@ memory_support = Table(
     ForeignKeyConstraint(
         ["org_id", "supporting_memory_id"], ["memories.org_id", "memories.memory_id"], ondelete="CASCADE"
     ),
-    Index(None, "org_id", "supporting_memory_id"),
+    Index(None, "org_id", "supporting_memory_id", "memory_id"),
 )
 
 usage = Table(

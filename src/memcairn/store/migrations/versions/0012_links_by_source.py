@@ -1,0 +1,20 @@
+"""Links by what they lead from: found in the index alone.
+
+SQLite's planner, which knows nothing of how many rows an org has, went through all links of the org instead: their
+primary key held every column that was asked for, and the index did not.
+"""
+
+from alembic import op
+
+revision = "0012"
+down_revision = "0011"
+branch_labels = None
+depends_on = None
+
+_LINKS = (("memory_sources", "event_id"), ("memory_support", "supporting_memory_id"))
+
+
+def upgrade() -> None:
+    for table, source in _LINKS:
+        op.create_index(f"ix_{table}_org_id_{source}_memory_id", table, ["org_id", source, "memory_id"])
+        op.drop_index(f"ix_{table}_org_id_{source}", table_name=table)
