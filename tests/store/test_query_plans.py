@@ -4,12 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
-from memcairn.store import memories, session_search, support
+from memcairn.domain.events import Event
+from memcairn.domain.memories import Memory
+from memcairn.store import events, memories, orgs, session_search, support
 from memcairn.store.database import SqliteDatabase
 from memcairn.store.index import wide
-from tests.build import ORG
+from memcairn.store.memories import MemoryRow
+from memcairn.store.schema import sessions
+from tests.build import NOW, ORG, digest, make
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +31,7 @@ def plans(connection: Connection, ask: Callable[[Connection], object], *, table:
     return [
         row[3]
         for statement in asked
-        if statement.startswith("SELECT")
+        if statement.startswith(("SELECT", "UPDATE"))
         for row in driver.execute(f"EXPLAIN QUERY PLAN {statement}")
         if f" {table} " in row[3]
     ]
@@ -80,4 +84,53 @@ async def test_memories_that_are_known_by_their_ids_are_read_by_them(
         return memories.known(connection, ORG, "actor:ann", digests=[], slots=[], memory_ids=ids)
 
     [plan] = await sqlite_database.read(plans, ask, table="memories")
+    assert plan.endswith("(org_id=? AND memory_id=?)")
+
+
+@pytest.mark.parametrize("asked", [1, 50])
+async def test_events_are_hidden_by_their_ids(sqlite_database: SqliteDatabase, asked: int) -> None:
+    def ask(connection: Connection) -> object:
+        return events.mark_deleted(connection, ORG, [f"e{number}" for number in range(asked)], NOW)
+
+    found = await sqlite_database.write(plans, ask, table="events")
+    assert set(found) == {"SEARCH events USING INDEX sqlite_autoindex_events_1 (org_id=? AND event_id=?)"}
+
+
+@pytest.mark.parametrize("table", ["events", "memory_sources"])
+async def test_what_memories_carry_is_read_by_their_events(sqlite_database: SqliteDatabase, table: str) -> None:
+    def fill(connection: Connection) -> None:
+        orgs.add(connection, "other", "Other", NOW)
+        session = {"org_id": "other", "session_id": "s1", "session_uuid": "u1", "number": 1}
+        connection.execute(insert(sessions), session | {"created_at": NOW, "updated_at": NOW})
+        event = make(Event, org_id="other", event_id="e1", session_id="s1")
+        events.add(connection, [event], [digest("e1")])
+        memory = make(Memory, org_id="other", memory_id="m1", session_id="s1", source_event_ids=["e1"])
+        memories.add(connection, [MemoryRow(memory, digest="d")])
+
+    def ask(connection: Connection) -> object:
+        carried = support.carried(connection, "other", ["m1", "m2"])
+        assert set(carried) == {"m1"}
+        return carried
+
+    await sqlite_database.write(fill)
+    found = await sqlite_database.read(plans, ask, table=table)
+    assert found
+    assert all("(org_id=? AND " in plan for plan in found)
+
+
+async def test_what_has_risen_to_a_scope_is_read_by_that_scope(sqlite_database: SqliteDatabase) -> None:
+    def ask(connection: Connection) -> object:
+        return support.risen(connection, ORG, "role:nurse")
+
+    for table in ("memories", "memory_groups"):
+        [plan] = await sqlite_database.read(plans, ask, table=table)
+        assert "(org_id=? AND " in plan
+
+
+@pytest.mark.parametrize("asked", [1, 50])
+async def test_where_memories_are_kept_is_read_by_those_memories(sqlite_database: SqliteDatabase, asked: int) -> None:
+    def ask(connection: Connection) -> object:
+        return support.places(connection, ORG, [f"m{number}" for number in range(asked)])
+
+    [plan] = await sqlite_database.read(plans, ask, table="memory_groups")
     assert plan.endswith("(org_id=? AND memory_id=?)")

@@ -55,6 +55,11 @@ _SAID = select(
 """What memories are derived from."""
 _SAYING = Prepared(_SAID, many="these")
 _SAYING_AND_PENDING = Prepared(_SAID.where(IS_PENDING), many="these")
+_HIDE = (
+    update(events)
+    .where(events.c.org_id == bindparam("of_org"), events.c.event_id == bindparam("hidden"), _LIVE)
+    .values(deleted_at=bindparam("now"), updated_at=bindparam("now"))
+)
 _MARK = (
     update(events)
     .where(events.c.org_id == bindparam("of_org"), events.c.event_id.in_(bindparam("these", expanding=True)))
@@ -295,6 +300,10 @@ def mark(
 
 def mark_deleted(connection: Connection, org_id: str, event_ids: Sequence[str], now: datetime) -> int:
     """Hide live events from every read; returns how many there were."""
+    if connection.dialect.name == "sqlite":
+        # One by one: asked for several, its planner goes through the index by time, and so through the whole org.
+        each = [{"of_org": org_id, "hidden": event_id, "now": now} for event_id in event_ids]
+        return connection.execute(_HIDE, each).rowcount if each else 0
     count = 0
     for chunk in chunks(event_ids):
         statement = update(events).where(events.c.org_id == org_id, events.c.event_id.in_(chunk), _LIVE)

@@ -25,7 +25,8 @@ _OUTGROWN = text(
 
 
 def outgrown(connection: Connection) -> Sequence[str]:
-    """The tables whose statistics speak of a far smaller one; none on SQLite, which needs no such help."""
+    """The tables whose statistics speak of a far smaller one; none on SQLite, which has none: its indexes hold what is
+    asked for instead."""
     if connection.dialect.name != "postgresql":
         return ()
     bound = {"tables": sorted(metadata.tables), "least": LEAST_BYTES, "times": GROWN_TIMES}

@@ -436,7 +436,7 @@ memory_groups = Table(
     Column("terms", LargeBinary),
     PrimaryKeyConstraint("org_id", "scope_key", "memory_id"),
     ForeignKeyConstraint(["org_id", "memory_id"], ["memories.org_id", "memories.memory_id"], ondelete="CASCADE"),
-    Index(None, "org_id", "memory_id"),
+    Index(None, "org_id", "memory_id", "scope_key"),
     Index("ix_memory_groups_unread", "org_id", "scope_key", sqlite_where=_UNREAD, postgresql_where=_UNREAD),
 )
 

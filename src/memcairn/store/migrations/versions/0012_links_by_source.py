@@ -11,10 +11,14 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
-_LINKS = (("memory_sources", "event_id"), ("memory_support", "supporting_memory_id"))
+_LINKS = (
+    ("memory_sources", "event_id", "memory_id"),
+    ("memory_support", "supporting_memory_id", "memory_id"),
+    ("memory_groups", "memory_id", "scope_key"),
+)
 
 
 def upgrade() -> None:
-    for table, source in _LINKS:
-        op.create_index(f"ix_{table}_org_id_{source}_memory_id", table, ["org_id", source, "memory_id"])
+    for table, source, target in _LINKS:
+        op.create_index(f"ix_{table}_org_id_{source}_{target}", table, ["org_id", source, target])
         op.drop_index(f"ix_{table}_org_id_{source}", table_name=table)
