@@ -316,6 +316,22 @@ class TestTwoProcesses:
 
         assert (await exact.find(scope=ANN)).pool is first.pool
 
+    async def test_at_hand_is_what_was_found_before_as_long_as_it_holds(self, exact: Indexed) -> None:
+        async def at_hand(most_rows: int = 10) -> Found | None:
+            return await exact.db.read(exact.index.at_hand, ORG, ANN, query("lisbon"), most_rows=most_rows)
+
+        await exact.put(entry("lisbon", memory_id="m1"), entry("lisbon", memory_id="m2"))
+        assert await at_hand() is None
+
+        found = await exact.find(scope=ANN)
+        held = await at_hand()
+        assert held is not None
+        assert held.pool is found.pool
+        assert await at_hand(most_rows=1) is None
+
+        await exact.remove("m1")
+        assert await at_hand() is None
+
     async def test_searches_at_once_agree_with_a_fresh_index(self, exact: Indexed) -> None:
         async def write(n: int) -> None:
             await exact.put(entry(f"lisbon {n}", memory_id=f"m{n}", position=n))

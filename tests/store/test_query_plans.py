@@ -1,6 +1,6 @@
 """What SQLite goes through for a question: the rows asked for, however many others the org has."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -55,36 +55,33 @@ async def test_vectors_of_a_conversation_are_read_by_its_memories(sqlite_databas
     ]
 
 
+ASKED_BY_IDS: dict[str, tuple[str, str, Callable[[Connection, Sequence[str]], object]]] = {
+    "what rests on events": ("memory_sources", "event_id", lambda c, ids: memories.ids_by_sources(c, ORG, ids)),
+    "what memories support": (
+        "memory_support",
+        "supporting_memory_id",
+        lambda c, ids: support.affected_by(c, ORG, ids),
+    ),
+    "where memories are kept": ("memory_groups", "memory_id", lambda c, ids: support.places(c, ORG, ids)),
+    "known memories": (
+        "memories",
+        "memory_id",
+        lambda c, ids: memories.known(c, ORG, "actor:ann", digests=[], slots=[], memory_ids=ids),
+    ),
+}
+
+
 @pytest.mark.parametrize("asked", [1, 2, 50, 500])
-async def test_what_rests_on_some_events_is_read_by_those_events(sqlite_database: SqliteDatabase, asked: int) -> None:
-    def ask(connection: Connection) -> object:
-        return memories.ids_by_sources(connection, ORG, [f"e{number}" for number in range(asked)])
-
-    [plan] = await sqlite_database.read(plans, ask, table="memory_sources")
-    assert plan.endswith("(org_id=? AND event_id=?)")
-
-
-@pytest.mark.parametrize("asked", [1, 50])
-async def test_what_some_memories_support_is_read_by_those_memories(
-    sqlite_database: SqliteDatabase, asked: int
+@pytest.mark.parametrize("question", ASKED_BY_IDS)
+async def test_what_is_asked_for_by_ids_is_read_by_them(
+    sqlite_database: SqliteDatabase, question: str, asked: int
 ) -> None:
-    def ask(connection: Connection) -> object:
-        return support.affected_by(connection, ORG, [f"m{number}" for number in range(asked)])
+    table, column, ask = ASKED_BY_IDS[question]
+    ids = [f"id{number}" for number in range(asked)]
 
-    [plan] = await sqlite_database.read(plans, ask, table="memory_support")
-    assert plan.endswith("(org_id=? AND supporting_memory_id=?)")
+    [plan] = await sqlite_database.read(plans, lambda connection: ask(connection, ids), table=table)
 
-
-@pytest.mark.parametrize("asked", [1, 50])
-async def test_memories_that_are_known_by_their_ids_are_read_by_them(
-    sqlite_database: SqliteDatabase, asked: int
-) -> None:
-    def ask(connection: Connection) -> object:
-        ids = [f"m{number}" for number in range(asked)]
-        return memories.known(connection, ORG, "actor:ann", digests=[], slots=[], memory_ids=ids)
-
-    [plan] = await sqlite_database.read(plans, ask, table="memories")
-    assert plan.endswith("(org_id=? AND memory_id=?)")
+    assert plan.endswith(f"(org_id=? AND {column}=?)")
 
 
 @pytest.mark.parametrize("asked", [1, 50])
@@ -125,12 +122,3 @@ async def test_what_has_risen_to_a_scope_is_read_by_that_scope(sqlite_database: 
     for table in ("memories", "memory_groups"):
         [plan] = await sqlite_database.read(plans, ask, table=table)
         assert "(org_id=? AND " in plan
-
-
-@pytest.mark.parametrize("asked", [1, 50])
-async def test_where_memories_are_kept_is_read_by_those_memories(sqlite_database: SqliteDatabase, asked: int) -> None:
-    def ask(connection: Connection) -> object:
-        return support.places(connection, ORG, [f"m{number}" for number in range(asked)])
-
-    [plan] = await sqlite_database.read(plans, ask, table="memory_groups")
-    assert plan.endswith("(org_id=? AND memory_id=?)")

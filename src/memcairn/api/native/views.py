@@ -91,7 +91,7 @@ def _fields_of_memory(memory: Memory, now: datetime) -> dict[str, Any]:
 
 
 def fields_of_hit(hit: Hit, now: datetime) -> dict[str, Any]:
-    """What `wire.search.Hit` holds, as plain values: making a model of it first takes three times as long."""
+    """What `wire.search.Hit` holds, as plain values: making a model of it first takes over twice as long."""
     shown = hit.memory or hit.event
     if shown is None:
         raise ValueError("a hit without memory and event shows nothing")
