@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 
 from memcairn.domain.scopes import Level
 from memcairn.domain.statistics import Actor
 from memcairn.store.batches import chunks
+from memcairn.store.paging import behind
 from memcairn.store.schema import actor_tallies, events
 
 SORTS: Mapping[str, tuple[ColumnElement[Any], bool]] = {
@@ -51,9 +52,9 @@ def page(
     """At most `limit` actors whose id holds `q`, in the order of `sort`, behind `after` or without the first `skip`."""
     column, descending = SORTS[sort]
     statement = select(actor_tallies).where(*_matching(org_id, q))
-    if after is not None:
-        statement = statement.where(_behind(column, after, descending=descending))
     ids = actor_tallies.c.actor_id
+    if after is not None:
+        statement = statement.where(behind((column, ids), (after.value, after.actor_id), descending=descending))
     order = (column.desc(), ids.desc()) if descending else (column, ids)
     rows = connection.execute(statement.order_by(*order).limit(limit).offset(skip)).all()
     return _actors(connection, org_id, rows)
@@ -76,13 +77,6 @@ def _matching(org_id: str, q: str | None) -> list[ColumnElement[bool]]:
     if q is not None:
         conditions.append(actor_tallies.c.actor_id.icontains(q, autoescape=True))
     return conditions
-
-
-def _behind(column: ColumnElement[Any], after: ActorMark, *, descending: bool) -> ColumnElement[bool]:
-    ids = actor_tallies.c.actor_id
-    if descending:
-        return or_(column < after.value, and_(column == after.value, ids < after.actor_id))
-    return or_(column > after.value, and_(column == after.value, ids > after.actor_id))
 
 
 def _actors(connection: Connection, org_id: str, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Actor]:

@@ -17,7 +17,6 @@ from sqlalchemy import (
     insert,
     or_,
     select,
-    tuple_,
     update,
 )
 
@@ -26,6 +25,7 @@ from memcairn.domain.filters import Filter
 from memcairn.domain.trust import Channel, Trust
 from memcairn.store import filters
 from memcairn.store.batches import chunks
+from memcairn.store.paging import behind
 from memcairn.store.prepared import Prepared
 from memcairn.store.schema import IS_PENDING, events
 
@@ -55,11 +55,6 @@ _SAID = select(
 """What memories are derived from."""
 _SAYING = Prepared(_SAID, many="these")
 _SAYING_AND_PENDING = Prepared(_SAID.where(IS_PENDING), many="these")
-_HIDE = (
-    update(events)
-    .where(events.c.org_id == bindparam("of_org"), events.c.event_id == bindparam("hidden"), _LIVE)
-    .values(deleted_at=bindparam("now"), updated_at=bindparam("now"))
-)
 _MARK = (
     update(events)
     .where(events.c.org_id == bindparam("of_org"), events.c.event_id.in_(bindparam("these", expanding=True)))
@@ -239,8 +234,7 @@ def page(connection: Connection, org_id: str, where: EventFilter, *, after: Mark
     """Live events, oldest first, at most `limit` of them behind `after`; those of one request by session position."""
     statement = select(*_COLUMNS).where(events.c.org_id == org_id, _LIVE, *_conditions(where))
     if after is not None:
-        place = tuple_(after.created_at, after.position, after.event_id, types=[column.type for column in _ORDER])
-        statement = statement.where(tuple_(*_ORDER) > place)
+        statement = statement.where(behind(_ORDER, (after.created_at, after.position, after.event_id)))
     statement = statement.order_by(*_ORDER).limit(limit)
     return [_event(row) for row in connection.execute(statement)]
 
@@ -300,10 +294,6 @@ def mark(
 
 def mark_deleted(connection: Connection, org_id: str, event_ids: Sequence[str], now: datetime) -> int:
     """Hide live events from every read; returns how many there were."""
-    if connection.dialect.name == "sqlite":
-        # One by one: asked for several, its planner goes through the index by time, and so through the whole org.
-        each = [{"of_org": org_id, "hidden": event_id, "now": now} for event_id in event_ids]
-        return connection.execute(_HIDE, each).rowcount if each else 0
     count = 0
     for chunk in chunks(event_ids):
         statement = update(events).where(events.c.org_id == org_id, events.c.event_id.in_(chunk), _LIVE)

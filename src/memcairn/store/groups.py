@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, Table, delete, insert, select, update
 
 from memcairn.domain.groups import Group, GroupKind
+from memcairn.store.paging import behind
 from memcairn.store.schema import roles, teams
 
 
@@ -43,10 +44,10 @@ def page(
     """At most `limit` groups in the order they were made, behind `after` or without the first `skip`."""
     table, key = _of(kind)
     statement = select(table).where(table.c.org_id == org_id)
+    order = (table.c.created_at, table.c[key])
     if after is not None:
-        tie = and_(table.c.created_at == after.created_at, table.c[key] > after.group_id)
-        statement = statement.where(or_(table.c.created_at > after.created_at, tie))
-    statement = statement.order_by(table.c.created_at, table.c[key]).limit(limit).offset(skip)
+        statement = statement.where(behind(order, (after.created_at, after.group_id)))
+    statement = statement.order_by(*order).limit(limit).offset(skip)
     return [_group(kind, row) for row in connection.execute(statement)]
 
 

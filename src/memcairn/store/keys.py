@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from memcairn.domain.errors import Conflict, NotFound
 from memcairn.domain.keys import ApiKey, KeyScope, scopes_from
 from memcairn.domain.trust import Trust
+from memcairn.store.paging import behind
 from memcairn.store.prepared import Prepared
 from memcairn.store.schema import api_keys
 
@@ -46,13 +47,10 @@ def list_of(connection: Connection, org_id: str) -> list[ApiKey]:
 def page(connection: Connection, org_id: str, *, limit: int, after: KeyMark | None = None) -> list[ApiKey]:
     """At most `limit` keys of an org behind `after`, in the order they were made."""
     statement = select(api_keys).where(api_keys.c.org_id == org_id)
+    order = (api_keys.c.created_at, api_keys.c.key_id)
     if after is not None:
-        tie = and_(api_keys.c.created_at == after.created_at, api_keys.c.key_id > after.key_id)
-        statement = statement.where(or_(api_keys.c.created_at > after.created_at, tie))
-    return [
-        _key(row)
-        for row in connection.execute(statement.order_by(api_keys.c.created_at, api_keys.c.key_id).limit(limit))
-    ]
+        statement = statement.where(behind(order, (after.created_at, after.key_id)))
+    return [_key(row) for row in connection.execute(statement.order_by(*order).limit(limit))]
 
 
 def revoke(connection: Connection, org_id: str, key_id: str, now: datetime) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, select, update
 
 from memcairn.domain.candidates import MESSAGE
 from memcairn.domain.ids import new_id
@@ -15,6 +15,7 @@ from memcairn.domain.scopes import Level, Scope
 from memcairn.domain.trust import Trust
 from memcairn.store import prepared, provenance, tallies
 from memcairn.store.batches import chunks
+from memcairn.store.paging import behind
 from memcairn.store.prepared import Prepared
 from memcairn.store.schema import memories, memory_history, memory_sources
 
@@ -263,7 +264,8 @@ def page(
     column, descending = SORTS[sort]
     statement = select(memories).where(memories.c.org_id == org_id, _LIVE, *_conditions(where))
     if after is not None:
-        statement = statement.where(_behind(column, after, descending=descending))
+        mark = (after.value, after.memory_id)
+        statement = statement.where(behind((column, memories.c.memory_id), mark, descending=descending))
     order = (column.desc(), memories.c.memory_id.desc()) if descending else (column, memories.c.memory_id)
     rows = connection.execute(statement.order_by(*order).limit(limit).offset(skip)).all()
     return _memories(connection, org_id, rows)
@@ -398,14 +400,6 @@ def erase(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> int
         count += connection.execute(statement).rowcount
     tallies.record(connection, org_id, gone=gone.values())
     return count
-
-
-def _behind(column: ColumnElement[Any], after: Mark, *, descending: bool) -> ColumnElement[bool]:
-    if descending:
-        beyond, tie = column < after.value, memories.c.memory_id < after.memory_id
-    else:
-        beyond, tie = column > after.value, memories.c.memory_id > after.memory_id
-    return or_(beyond, and_(column == after.value, tie))
 
 
 def _conditions(where: MemoryFilter) -> list[ColumnElement[bool]]:

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 from memcairn.domain.errors import Conflict
-from memcairn.store import copy_progress, postgres_schema
+from memcairn.store import copy_progress, estimates, postgres_schema
 from memcairn.store.schema import metadata
 
 _FOLDER = Path(__file__).parent / "migrations"
@@ -45,6 +45,7 @@ def migrate(connection: Connection) -> list[str]:
             command.upgrade(_config(connection), "head")
         if on_postgres:
             postgres_schema.order_by_bytes(connection, sorted(metadata.tables))
+    estimates.give(connection)
     return missing
 
 

@@ -25,8 +25,8 @@ _OUTGROWN = text(
 
 
 def outgrown(connection: Connection) -> Sequence[str]:
-    """The tables whose statistics speak of a far smaller one; none on SQLite, which has none: its indexes hold what is
-    asked for instead."""
+    """The tables whose statistics speak of a far smaller one; none on SQLite, whose statistics are given: see
+    `store.estimates`."""
     if connection.dialect.name != "postgresql":
         return ()
     bound = {"tables": sorted(metadata.tables), "least": LEAST_BYTES, "times": GROWN_TIMES}

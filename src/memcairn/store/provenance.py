@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select, update
 
 from memcairn.domain.trust import Channel, Origin, Trust
 from memcairn.store.batches import chunks
+from memcairn.store.paging import behind
 from memcairn.store.prepared import Prepared
 from memcairn.store.schema import events, memories, memory_sources
 
@@ -64,8 +65,7 @@ def came_from(
     """Live events of a source behind `after`, in the order they were received."""
     statement = select(*_ORDER).where(events.c.org_id == org_id, events.c.deleted_at.is_(None), *_conditions(where))
     if after is not None:
-        mark = tuple_(after.created_at, after.position, after.event_id, types=[column.type for column in _ORDER])
-        statement = statement.where(tuple_(*_ORDER) > mark)
+        statement = statement.where(behind(_ORDER, (after.created_at, after.position, after.event_id)))
     rows = connection.execute(statement.order_by(*_ORDER).limit(limit))
     return [Place(row.created_at, row.position, row.event_id) for row in rows]
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, or_, select, update
+from sqlalchemy import Connection, and_, delete, select, update
 
 from memcairn.domain.jobs import Task
 from memcairn.store import events, locks, memories, sessions, wiping
 from memcairn.store.batches import chunks
 from memcairn.store.idempotency import KEEP_FOR
+from memcairn.store.paging import behind
 from memcairn.store.schema import documents, idempotency, jobs, memory_history, memory_sources, summaries
 from memcairn.store.schema import events as event_rows
 from memcairn.store.schema import memories as memory_rows
@@ -183,8 +184,7 @@ def answers_naming(
     place = (idempotency.c.key_id, idempotency.c.idempotency_key)
     statement = select(*place, idempotency.c.body).where(idempotency.c.org_id == org_id)
     if after is not None:
-        beyond = and_(place[0] == after.key_id, place[1] > after.idempotency_key)
-        statement = statement.where(or_(place[0] > after.key_id, beyond))
+        statement = statement.where(behind(place, (after.key_id, after.idempotency_key)))
     rows = connection.execute(statement.order_by(*place).limit(ANSWERS_PER_PAGE)).all()
     naming = [AnswerKey(row[0], row[1]) for row in rows if any(text in gone for text in _texts(row.body))]
     return naming, AnswerKey(rows[-1][0], rows[-1][1]) if len(rows) == ANSWERS_PER_PAGE else None

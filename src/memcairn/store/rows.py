@@ -27,14 +27,13 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    literal,
     or_,
     select,
-    tuple_,
 )
 
 from memcairn.domain.errors import Invalid
 from memcairn.store import prepared
+from memcairn.store.paging import behind
 from memcairn.store.schema import UtcDateTime, metadata
 
 INDEX_PREFIX = "index_"
@@ -72,8 +71,11 @@ def page(
     if org_id is not None:
         statement = statement.where(table.c.org_id == org_id)
     if after is not None:
-        bound = [literal(value, column.type) for value, column in zip(after, key, strict=True)]
-        statement = statement.where(tuple_(*key) > tuple_(*bound))
+        # Without the org, if it is given: SQLite compares the rest of a key in the index only where that stands alone.
+        told = 1 if org_id is not None and key[0].name == "org_id" else 0
+        if told == len(key):
+            return []
+        statement = statement.where(behind(key[told:], after[told:]))
     if table.name == "counters":
         statement = statement.where(table.c.name.not_like(f"{INDEX_PREFIX}%", escape="\\"))
     return [dict(row._mapping) for row in connection.execute(statement)]
@@ -84,8 +86,7 @@ def keys(connection: Connection, table: Table, *, after: Sequence[Any] | None, l
     key = list(table.primary_key.columns)
     statement = select(*key).order_by(*key).limit(limit)
     if after is not None:
-        bound = [literal(value, column.type) for value, column in zip(after, key, strict=True)]
-        statement = statement.where(tuple_(*key) > tuple_(*bound))
+        statement = statement.where(behind(key, after))
     return [list(row) for row in connection.execute(statement)]
 
 

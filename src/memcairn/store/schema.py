@@ -261,6 +261,15 @@ memories = Table(
     Index(None, "org_id", "observed_at", "memory_id"),
     Index(None, "org_id", "session_id"),
     Index("ix_memories_actor", "org_id", "actor_id", "created_at", sqlite_where=_PRESENT, postgresql_where=_PRESENT),
+    Index(
+        "ix_memories_actor_time",
+        "org_id",
+        "actor_id",
+        "observed_at",
+        "memory_id",
+        sqlite_where=_PRESENT,
+        postgresql_where=_PRESENT,
+    ),
     Index("ix_memories_supersedes", "org_id", "supersedes", sqlite_where=_REPLACES, postgresql_where=_REPLACES),
     Index("ix_memories_deleted", "org_id", "deleted_at", sqlite_where=_DELETED, postgresql_where=_DELETED),
 )

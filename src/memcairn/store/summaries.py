@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Integer, Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Integer, Row, bindparam, func, insert, select, update
 
 from memcairn.domain.events import Event
 from memcairn.domain.jobs import JobStatus, NewJob, Task
@@ -19,6 +19,7 @@ from memcairn.domain.summaries import Summary
 from memcairn.store import jobs
 from memcairn.store.batches import chunks
 from memcairn.store.index.pools import pack_vector
+from memcairn.store.paging import behind
 from memcairn.store.prepared import Prepared
 from memcairn.store.schema import events, summaries
 from memcairn.store.schema import jobs as job_rows
@@ -128,12 +129,11 @@ def latest(connection: Connection, org_id: str, session_id: str) -> Summary | No
 def page(connection: Connection, org_id: str, session_id: str, *, after: Mark | None, limit: int) -> list[Summary]:
     """Live summaries, the one that reaches furthest first, at most `limit` of them behind `after`."""
     statement = select(*_COLUMNS).where(summaries.c.org_id == org_id, summaries.c.session_id == session_id, _LIVE)
+    order = (summaries.c.up_to_position, summaries.c.summary_id)
     if after is not None:
-        earlier = summaries.c.up_to_position < after.up_to_position
-        tie = and_(summaries.c.up_to_position == after.up_to_position, summaries.c.summary_id < after.summary_id)
-        statement = statement.where(or_(earlier, tie))
-    order = (summaries.c.up_to_position.desc(), summaries.c.summary_id.desc())
-    return [_summary(row) for row in connection.execute(statement.order_by(*order).limit(limit))]
+        statement = statement.where(behind(order, (after.up_to_position, after.summary_id), descending=True))
+    statement = statement.order_by(*(column.desc() for column in order)).limit(limit)
+    return [_summary(row) for row in connection.execute(statement)]
 
 
 def forget_covering(
