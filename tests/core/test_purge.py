@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,9 @@ from memcairn.domain.conversations import NewMessage
 from memcairn.domain.errors import NotFound
 from memcairn.domain.keys import ALL_SCOPES, Principal
 from memcairn.store import jobs, orgs, wiping
+from memcairn.store import purge as purge_rows
 from memcairn.store.database import SqliteDatabase
+from memcairn.store.purge import Removed
 from memcairn.store.schema import collections, documents
 from tests.build import NOW, ORG
 from tests.core.talk import contents, kept, process, rows, say
@@ -350,3 +352,25 @@ async def test_requests_go_on_between_the_pieces_of_a_purge(
 
     assert len(seen - {0, 40}) >= 3
     await purge_running
+
+
+@pytest.mark.parametrize(("step_seconds", "expected"), [(0.0, {5}), (60.0, {5, 10, 20, 40, 60})])
+async def test_a_purge_takes_as_many_rows_at_once_as_writers_can_wait_for(
+    deps: Deps, principal: Principal, monkeypatch: pytest.MonkeyPatch, step_seconds: float, expected: set[int]
+) -> None:
+    limits: list[int] = []
+    remove = purge_rows.remove_some
+
+    def noted(connection: Connection, org_id: str, until: datetime, *, limit: int) -> Removed:
+        limits.append(limit)
+        return remove(connection, org_id, until, limit=limit)
+
+    monkeypatch.setattr(purge_rows, "remove_some", noted)
+    monkeypatch.setattr(purging, "STEP_SECONDS", step_seconds)
+    await say(deps, principal, "s1", *(f"words {n}" for n in range(100)))
+    await delete_session(deps, principal, "s1")
+
+    report = await purge(deps, older_than=AT_ONCE)
+
+    assert report.counts["events"] == 100
+    assert set(limits) == expected

@@ -1,20 +1,23 @@
 """Removing for good what was deleted, in pieces so small that nobody has to wait for them."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from memcairn.core.deps import Deps
 from memcairn.store import orgs, wiping
 from memcairn.store import purge as rows
-from memcairn.store.purge import AnswerKey
+from memcairn.store.purge import AnswerKey, Removed
 
 ROWS_AT_ONCE = 60
-"""Events, and memories, removed in one transaction: about 30 ms."""
+FEWEST_AT_ONCE = 5
+"""Events, and memories, removed in one transaction: as many as take about STEP_SECONDS, between these two."""
+STEP_SECONDS = 0.03
 PAUSE_SECONDS = 0.005
 """Between two pieces: whoever has come meanwhile goes first."""
 
@@ -38,16 +41,31 @@ async def purge(deps: Deps, *, older_than: timedelta, org_id: str | None = None)
     chosen = [org_id] if org_id is not None else [org.org_id for org in await deps.db.read(orgs.every)]
     for each in chosen:
         gone: set[str] = set()
+        limit = min(FEWEST_AT_ONCE, ROWS_AT_ONCE)
         while True:
-            removed = await deps.db.write(rows.remove_some, each, until, limit=ROWS_AT_ONCE)
+            removed, seconds = await deps.db.write(_timed_step, each, until, limit=limit)
             if not removed.total:
                 break
             counts.update(removed.counts)
             gone |= removed.ids
+            limit = _fitting(limit, seconds)
             await asyncio.sleep(PAUSE_SECONDS)
         if gone:
             counts.update(await clear_traces(deps, each, gone))
     return PurgeReport({table: count for table, count in sorted(counts.items()) if count}, await wipe(deps))
+
+
+def _timed_step(connection: Connection, org_id: str, until: datetime, *, limit: int) -> tuple[Removed, float]:
+    started = time.perf_counter()
+    removed = rows.remove_some(connection, org_id, until, limit=limit)
+    return removed, time.perf_counter() - started
+
+
+def _fitting(limit: int, seconds: float) -> int:
+    """How many rows to take next when `limit` of them took so long."""
+    if seconds > STEP_SECONDS:
+        return max(FEWEST_AT_ONCE, limit // 2)
+    return min(ROWS_AT_ONCE, 2 * limit) if seconds < STEP_SECONDS / 2 else limit
 
 
 async def clear_traces(deps: Deps, org_id: str, gone: Collection[str]) -> Mapping[str, int]:
@@ -78,10 +96,10 @@ async def wipe(deps: Deps) -> bool:
     owed = await deps.db.read(wiping.owed)
     if not owed:
         return True
-    while True:
-        if not await deps.db.write(deps.index.tidy):
-            break
+    left = await deps.db.write(deps.index.tidy, None)
+    while left:
         await asyncio.sleep(PAUSE_SECONDS)
+        left = await deps.db.write(deps.index.tidy, left)
     if not await deps.db.wipe():
         return False
     await deps.db.write(wiping.settle, owed)

@@ -28,7 +28,7 @@ from memcairn.store import driver, filters, turns
 from memcairn.store.index import copies
 from memcairn.store.readers import Readers, closed, driver_of
 from memcairn.store.turns import BUSY_TIMEOUT_MILLIS
-from memcairn.store.wiping import empty_log, wipe_some
+from memcairn.store.wiping import empty_log, shorten_log, wipe_some
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -180,6 +180,7 @@ class SqliteDatabase:
         """Nothing is ever heard."""
 
     async def wipe(self) -> bool:
+        await asyncio.to_thread(shorten_log, self._path)
         page: int | None = 1
         tries = 0
         while page is not None and tries < WIPE_TRIES:

@@ -68,8 +68,11 @@ class Index(Protocol):
         """Forget the names of scopes that hold no row any more; returns how many there were."""
         ...
 
-    def tidy(self, connection: Connection) -> bool:
-        """Rewrite a small part of what still holds words of removed rows; False when there is nothing left to do."""
+    def tidy(self, connection: Connection, left: Set[int] | None) -> Set[int]:
+        """Rewrite a small part of what still holds words of removed rows; None begins.
+
+        What it gives is `left` for the next call, and empty when no word is left of what was removed before the first.
+        """
         ...
 
     def find(self, connection: Connection, org_id: str, scope_keys: Sequence[str], query: "IndexQuery") -> Found:

@@ -6,7 +6,7 @@ in the conversation. Any number of processes may write and search at once.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,9 +134,9 @@ class PostgresIndex:
         frequencies.forget_unused(connection, org_id)
         return len(keys)
 
-    def tidy(self, connection: Connection) -> bool:
-        """False: what rows leave behind is for VACUUM to take."""
-        return False
+    def tidy(self, connection: Connection, left: Set[int] | None) -> Set[int]:
+        """Nothing is left: what rows leave behind is for VACUUM to take."""
+        return frozenset()
 
     def find(self, connection: Connection, org_id: str, scope_keys: Sequence[str], query: IndexQuery) -> Found:
         view = _view(connection, org_id, scope_keys)

@@ -15,7 +15,7 @@ from memcairn.domain.scopes import EVERYTHING
 from memcairn.store import counters, orgs, prepared
 from memcairn.store.batches import chunks
 from memcairn.store.dialect import upsert_on
-from memcairn.store.index import large, wide
+from memcairn.store.index import large, segments, wide
 from memcairn.store.index.analysis import term_ids
 from memcairn.store.index.base import Found, IndexEntry, IndexQuery
 from memcairn.store.index.copies import Copies
@@ -36,9 +36,11 @@ POOLS_SHARE = 0.25
 CHANGES_KEPT = 50_000
 """Changes on record per org. Whoever was away for more of them reads the org anew."""
 
-TIDY_PAGES = 256
-"""Pages of the word index rewritten in one step: about 1 MiB, a few milliseconds. Given to FTS5 as a negative number,
-which asks for all segments to become one: only then is nothing of a removed row left in an older one."""
+TIDY_PAGES = 64
+"""Pages of the word index written in one step, about 256 KiB: some 5 ms, and what is read for them."""
+TIDY_AFTER_ROWS = 50_000
+"""So many rows removed, the word index is made anew in steps, one with each removal that follows: where more of it was
+removed than is left, a single step would read all that and take half a second."""
 
 ORG_BITS = 40
 """Row numbers of an org lie in `orgs.number << ORG_BITS` and the 2^40 behind it."""
@@ -55,8 +57,6 @@ _COUNT_ADDED = Prepared(
     plain=False,
 )
 _ADD_WORDS = text("INSERT INTO memory_words (rowid, scope, words) VALUES (:row_number, :scope, :words)")
-_MERGE_WORDS = text("INSERT INTO memory_words (memory_words, rank) VALUES ('merge', :pages)")
-_CHANGES_SO_FAR = text("SELECT total_changes()")
 _REMOVE_WORDS = text("DELETE FROM memory_words WHERE rowid = :row_number")
 
 
@@ -69,6 +69,8 @@ class SqliteIndex:
         self._cache = PoolCache(int(cache_bytes * POOLS_SHARE))
         self._residents = Residents(cache_bytes - int(cache_bytes * POOLS_SHARE), copies)
         self._exact_rows = exact_rows
+        self._removed = 0
+        self._tidying: Set[int] | None = None
 
     def put(self, connection: Connection, org_id: str, entries: Sequence[IndexEntry], *, model: str) -> None:
         if not entries:
@@ -102,6 +104,7 @@ class SqliteIndex:
             connection.execute(_REMOVE_WORDS, [{"row_number": number} for number, _ in gone])
             removed = Counter(scope_key for _, scope_key in gone)
             _count_reset(connection, org_id, removed, [number for number, _ in gone])
+            self._tidy_after(connection, len(gone))
         return len(gone)
 
     def add_trait(self, connection: Connection, org_id: str, memory_ids: Sequence[str], trait: int) -> None:
@@ -118,12 +121,19 @@ class SqliteIndex:
         self._cache.drop(org_id, keys)
         return len(keys)
 
-    def tidy(self, connection: Connection) -> bool:
-        before: int = connection.execute(_CHANGES_SO_FAR).scalar_one()
-        connection.execute(_MERGE_WORDS, {"pages": -TIDY_PAGES})
-        # Less than two changes: the merge found nothing to do (the FTS5 documentation's own test).
-        after: int = connection.execute(_CHANGES_SO_FAR).scalar_one()
-        return after - before >= 2
+    def tidy(self, connection: Connection, left: Set[int] | None) -> Set[int]:
+        if left is None:
+            return segments.begin(connection)
+        return segments.go_on(connection, left, pages=TIDY_PAGES)
+
+    def _tidy_after(self, connection: Connection, removed: int) -> None:
+        """For the one thread that writes. Where its transaction is undone, the next time comes sooner or later."""
+        self._removed += removed
+        if self._removed < TIDY_AFTER_ROWS:
+            return
+        self._tidying = self.tidy(connection, self._tidying)
+        if not self._tidying:
+            self._removed, self._tidying = 0, None
 
     def find(self, connection: Connection, org_id: str, scope_keys: Sequence[str], query: IndexQuery) -> Found:
         states = _scope_states(connection, org_id, scope_keys)
