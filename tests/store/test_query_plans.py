@@ -200,6 +200,11 @@ LISTS: dict[str, tuple[str, str, Callable[[Connection], object]]] = {
         "(observed_at,memory_id)<(?,?)",
         lambda c: memories.page(c, ORG, MemoryFilter(), sort="observed_at_desc", after=AFTER_MEMORY, limit=50),
     ),
+    "memories as they were stored, further on": (
+        "memories",
+        "(created_at,memory_id)<(?,?)",
+        lambda c: memories.page(c, ORG, MemoryFilter(), sort="created_at_desc", after=AFTER_MEMORY, limit=50),
+    ),
     "memories of a session": (
         "memories",
         "session_id=?",

@@ -259,6 +259,7 @@ memories = Table(
     Index(None, "org_id", "scope_key", "digest"),
     Index(None, "org_id", "scope_key", "slot_key"),
     Index(None, "org_id", "observed_at", "memory_id"),
+    Index(None, "org_id", "created_at", "memory_id"),
     Index(None, "org_id", "session_id"),
     Index("ix_memories_actor", "org_id", "actor_id", "created_at", sqlite_where=_PRESENT, postgresql_where=_PRESENT),
     Index(

@@ -1,6 +1,6 @@
-"""Memories of an actor in the order they are listed in.
+"""Memories in the orders they are listed in: those of an actor by time, and all of an org as they were stored.
 
-Without it, a page of an actor's memories is found by sorting all of them, or by passing over those of everybody else.
+Without these, a page is found by sorting all there are, or by passing over those of everybody else.
 """
 
 import sqlalchemy as sa
@@ -21,3 +21,4 @@ def upgrade() -> None:
         sqlite_where=live,
         postgresql_where=live,
     )
+    op.create_index("ix_memories_org_id_created_at_memory_id", "memories", ["org_id", "created_at", "memory_id"])
