@@ -1,16 +1,20 @@
 """The queue: claimed once, in the order of each key, never lost."""
 
+import asyncio
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
+from sqlalchemy import Connection
 
 from memcairn.domain.errors import Conflict, NotFound
 from memcairn.domain.jobs import LEASE, MAX_ATTEMPTS, MAX_ERROR_CHARS, Job, JobStatus, NewJob
 from memcairn.store import jobs
 from memcairn.store.database import Database
 from memcairn.store.jobs import LeaseLost
+from memcairn.store.postgres import PostgresDatabase
 from tests.build import NOW, ORG, make
 
 pytestmark = pytest.mark.anyio
@@ -175,6 +179,31 @@ class TestLeases:
         assert await queue.claim("w2") == []
         await queue.do(jobs.finish, held)
         assert await queue.stored() == []
+
+    @pytest.mark.postgres
+    async def test_a_heartbeat_does_not_wait_for_the_transaction_that_finishes_the_job(
+        self, postgres_database: PostgresDatabase
+    ) -> None:
+        queue = Queue(postgres_database)
+        await queue.add("a", "b")
+        held = await queue.claim("w1")
+        begun, go_on = threading.Event(), threading.Event()
+
+        def finish_slowly(connection: Connection) -> None:
+            jobs.finish(connection, held[:1])
+            begun.set()
+            assert go_on.wait(20)
+
+        finishing = asyncio.create_task(queue.do(finish_slowly))
+        await asyncio.to_thread(begun.wait, 20)
+        await asyncio.wait_for(queue.do(jobs.heartbeat, held, queue.now + LEASE), 5)
+        go_on.set()
+        await finishing
+
+        [left] = await queue.stored()
+        assert left.serial_key == "b"
+        queue.now += LEASE + SECOND
+        assert await queue.claim("w2") == []
 
     async def test_a_job_given_back_was_never_attempted(self, queue: Queue) -> None:
         await queue.add("a")

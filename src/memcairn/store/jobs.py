@@ -50,6 +50,16 @@ _BEGIN = (
     )
     .values(attempts=jobs.c.attempts + 1, updated_at=bindparam("now"))
 )
+_HELD = (
+    select(jobs.c.job_id)
+    .where(
+        jobs.c.job_id.in_(bindparam("these", expanding=True)),
+        jobs.c.worker_id == bindparam("holder"),
+        jobs.c.status == JobStatus.RUNNING.value,
+    )
+    .with_for_update(skip_locked=True)
+)
+_RENEW = update(jobs).where(jobs.c.job_id.in_(_HELD)).values(lease_until=bindparam("until"))
 _LEASE = (
     update(jobs)
     .where(jobs.c.job_id.in_(bindparam("these", expanding=True)))
@@ -167,9 +177,14 @@ def begin(connection: Connection, claimed: Sequence[Job], now: datetime) -> list
 
 
 def heartbeat(connection: Connection, held: Sequence[Job], now: datetime) -> None:
-    """Renew the leases that are still ours; one that is lost shows when its job is finished."""
-    for job in held:
-        connection.execute(update(jobs).where(_ours(job)).values(lease_until=now + LEASE))
+    """Renew the leases that are still ours; one that is lost shows when its job is finished.
+
+    A job that another transaction has in hand is passed over: most likely its worker's own, about to finish it.
+    """
+    holder = held[0].worker_id if held else None
+    for chunk in chunks(held):
+        bound = {"these": [job.job_id for job in chunk], "holder": holder, "until": now + LEASE}
+        connection.execute(_RENEW, bound)
 
 
 def finish(connection: Connection, held: Sequence[Job]) -> None:
