@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select, text
 
 from memcairn.core.deps import Deps
 from memcairn.core.ingest import ingest
+from memcairn.core.planning import keep_statistics_up
 from memcairn.domain.events import EventStatus, NewEvent
 from memcairn.domain.keys import Principal
 from memcairn.domain.memories import MemoryStatus
@@ -80,7 +81,9 @@ async def test_a_backlog_is_worked_off_once_in_the_order_of_each_actor(
         while await worker.run_once() or await crowd.db.read(_unfinished):
             pass
 
+    upkeep = asyncio.create_task(keep_statistics_up(crowd.db))
     await asyncio.gather(*(work() for _ in range(WORKERS)))
+    upkeep.cancel()
     seconds = time.perf_counter() - started
 
     said_at, kept = await crowd.db.read(_outcome)

@@ -1,11 +1,12 @@
 """Statistics that keep up with a database that is being filled."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from sqlalchemy import Connection, text
 
-from memcairn.core.planning import keep_statistics
+from memcairn.core.planning import keep_statistics, keep_statistics_up
 from memcairn.store import bulk, orgs, planning
 from memcairn.store.database import SqliteDatabase
 from memcairn.store.postgres import PostgresDatabase
@@ -82,3 +83,22 @@ async def test_a_table_is_analysed_again_when_it_has_grown_a_lot(fresh: Postgres
 @pytest.mark.anyio
 async def test_sqlite_needs_no_such_help(sqlite_database: SqliteDatabase) -> None:
     assert await sqlite_database.read(planning.outgrown) == ()
+
+
+@pytest.mark.postgres
+@pytest.mark.anyio
+async def test_a_process_that_only_works_keeps_them_up_itself(
+    fresh: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memcairn.core.planning.EVERY_SECONDS", 0.01)
+    await fill(fresh)
+    assert await fresh.read(planning.outgrown)
+
+    upkeep = asyncio.create_task(keep_statistics_up(fresh))
+    for _ in range(400):
+        if not await fresh.read(planning.outgrown):
+            break
+        await asyncio.sleep(0.05)
+    assert not await fresh.read(planning.outgrown)
+    assert not upkeep.done()
+    upkeep.cancel()

@@ -22,6 +22,7 @@ from memcairn.cli.listening import bound_socket, is_loopback, url_of
 from memcairn.cli.mode import mode_of
 from memcairn.cli.output import emit, escape, notes
 from memcairn.core.deps import Deps
+from memcairn.core.planning import keep_statistics_up
 from memcairn.core.reembedding import begin as begin_reembedding
 from memcairn.domain.errors import Forbidden
 from memcairn.observability import logs
@@ -149,12 +150,14 @@ async def _work(settings: Settings, *, as_json: bool) -> None:
         worker = Worker(deps)
         settle_memory()
         work = tasks.create_task(worker.run(), name="memcairn-worker")
+        upkeep = tasks.create_task(keep_statistics_up(deps.db), name="memcairn-upkeep")
         with _on_signal(lambda _again: loop.call_soon_threadsafe(told_to_stop.set)):
             _say_working(settings, as_json=as_json)
             await told_to_stop.wait()
             worker.stop()
             await asyncio.wait({work}, timeout=WORKER_STOP_SECONDS)
             work.cancel()
+            upkeep.cancel()
 
 
 def _say_ready(settings: Settings, server: Running, sock: socket.socket, *, as_json: bool) -> None:

@@ -1,7 +1,17 @@
 """Keeping the database's planner informed."""
 
+import asyncio
+import logging
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from memcairn.domain.errors import Unavailable
 from memcairn.store import planning
 from memcairn.store.database import Database
+
+EVERY_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
 
 
 async def keep_statistics(database: Database) -> list[str]:
@@ -10,3 +20,13 @@ async def keep_statistics(database: Database) -> list[str]:
     if tables:
         await database.write(planning.analyse, tables)
     return tables
+
+
+async def keep_statistics_up(database: Database) -> None:
+    """The same every second, until cancelled: for a process that writes with no server beside it that does this."""
+    while True:
+        await asyncio.sleep(EVERY_SECONDS)
+        try:
+            await keep_statistics(database)
+        except (Unavailable, SQLAlchemyError) as error:
+            log.error("tables could not be analysed; it is tried again", exc_info=error)
