@@ -23,6 +23,9 @@ class Tally:
     seconds: list[float] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
 
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally([*self.seconds, *other.seconds], [*self.statuses, *other.statuses])
+
     def quantile(self, share: float) -> float:
         ordered = sorted(self.seconds)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
