@@ -38,6 +38,12 @@ async def remove(database: SqliteDatabase, index: SqliteIndex, numbers: range) -
         await database.write(index.remove, ORG, [f"m{number}"])
 
 
+async def say_and_remove_canaries(database: SqliteDatabase, index: SqliteIndex, *, first: int) -> None:
+    await say(database, index, first=first, count=20, canary=True)
+    await remove(database, index, range(first, first + 20))
+    assert await database.read(holds_canary)
+
+
 def holds_canary(connection: Connection) -> bool:
     # Without its beginning, which a term may share with the one before it.
     blocks = connection.exec_driver_sql("SELECT block FROM memory_words_data").scalars().all()
@@ -49,9 +55,7 @@ async def test_rows_that_are_added_between_the_steps_do_not_make_it_begin_anew(
 ) -> None:
     monkeypatch.setattr(sqlite, "TIDY_PAGES", 1)
     await say(sqlite_database, index, first=0, count=2_000)
-    await say(sqlite_database, index, first=2_000, count=20, canary=True)
-    await remove(sqlite_database, index, range(2_000, 2_020))
-    assert await sqlite_database.read(holds_canary)
+    await say_and_remove_canaries(sqlite_database, index, first=2_000)
 
     left = await sqlite_database.write(index.tidy, None)
     steps = 0
@@ -92,9 +96,7 @@ async def test_many_removals_make_it_anew_in_steps_of_their_own(
 ) -> None:
     monkeypatch.setattr(sqlite, "TIDY_AFTER_ROWS", 30)
     await say(sqlite_database, index, first=0, count=400)
-    await say(sqlite_database, index, first=400, count=20, canary=True)
-    await remove(sqlite_database, index, range(400, 420))
-    assert await sqlite_database.read(holds_canary)
+    await say_and_remove_canaries(sqlite_database, index, first=400)
 
     await remove(sqlite_database, index, range(200))
 
