@@ -3,12 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
 from memcairn.domain.claims import PRIVATE, marked_private
 from memcairn.domain.events import ANONYMOUS, EventKind
@@ -163,10 +161,9 @@ def risen(connection: Connection, org_id: str, scope_key: str) -> list[Risen]:
         .where(memory_groups.c.org_id == org_id, memory_groups.c.scope_key == scope_key)
         .where(memories.c.scope_key == scope_key)
     )
-    # Put in order here: for the sake of it SQLite would go through all memories of the org.
     return [
         Risen(row.memory_id, row.text, MemoryStatus(row.status), row.deleted_at is not None)
-        for row in sorted(connection.execute(statement), key=attrgetter("memory_id"))
+        for row in connection.execute(statement.order_by(memories.c.memory_id))
     ]
 
 
@@ -206,31 +203,22 @@ def mark_worded(connection: Connection, org_id: str, memory_id: str, supporting_
 
 def carried(connection: Connection, org_id: str, memory_ids: Sequence[str]) -> dict[str, Carried]:
     """What the live events of each memory carry. Only what people said counts, and nothing of an anonymous actor."""
-    sources = memories_store.source_ids(connection, org_id, memory_ids)
-    said = _said_by_somebody(connection, org_id, list({event_id for its in sources.values() for event_id in its}))
     found: dict[str, Carried] = {}
-    for memory_id, event_ids in sources.items():
-        for row in (said[event_id] for event_id in event_ids if event_id in said):
-            before = found.get(memory_id, Carried())
+    for chunk in chunks(memory_ids):
+        statement = (
+            select(memory_sources.c.memory_id, events.c.kind, events.c.role_id, events.c.team_id, events.c.metadata)
+            .join(
+                events,
+                and_(events.c.org_id == memory_sources.c.org_id, events.c.event_id == memory_sources.c.event_id),
+            )
+            .where(memory_sources.c.org_id == org_id, memory_sources.c.memory_id.in_(chunk))
+            .where(events.c.deleted_at.is_(None), ~events.c.actor_id.startswith(ANONYMOUS, autoescape=True))
+        )
+        for row in connection.execute(statement):
+            before = found.get(row.memory_id, Carried())
             keys = groups_of(row.role_id, row.team_id) if row.kind == EventKind.USER_MESSAGE.value else []
             private = before.private or row.metadata.get(PRIVATE) is True
-            found[memory_id] = Carried(before.scope_keys | set(keys), private)
-    return found
-
-
-def _said_by_somebody(connection: Connection, org_id: str, event_ids: Sequence[str]) -> dict[str, Row[Any]]:
-    """The live ones among these events that are not of an anonymous actor."""
-    found: dict[str, Row[Any]] = {}
-    for chunk in chunks(event_ids):
-        statement = select(
-            events.c.event_id, events.c.kind, events.c.role_id, events.c.team_id, events.c.metadata
-        ).where(
-            events.c.org_id == org_id,
-            events.c.event_id.in_(chunk),
-            events.c.deleted_at.is_(None),
-            ~events.c.actor_id.startswith(ANONYMOUS, autoescape=True),
-        )
-        found |= {row.event_id: row for row in connection.execute(statement)}
+            found[row.memory_id] = Carried(before.scope_keys | set(keys), private)
     return found
 
 
