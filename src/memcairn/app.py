@@ -52,7 +52,7 @@ from memcairn.core import reembedding
 from memcairn.core.deps import Deps
 from memcairn.core.keys import ensure_default_org, ensure_first_key
 from memcairn.core.limits import RateLimits
-from memcairn.core.planning import keep_statistics
+from memcairn.core.planning import keep_statistics_up
 from memcairn.core.services import Services, write_hints
 from memcairn.domain.clock import Retention
 from memcairn.domain.errors import Unavailable
@@ -140,7 +140,10 @@ async def running(
         inside = settings.worker and beside is None
         worker = Worker(deps, give_way_seconds=GIVE_WAY_INSIDE_SECONDS) if inside else None
         app = make_app(services, beside or worker, settings)
-        tasks = [asyncio.create_task(_keep_up(services), name="memcairn-upkeep")]
+        tasks = [
+            asyncio.create_task(_keep_up(services), name="memcairn-upkeep"),
+            asyncio.create_task(keep_statistics_up(deps.db), name="memcairn-statistics"),
+        ]
         if settings.purge_interval:
             tasks.append(asyncio.create_task(_purge_at_times(deps, settings), name="memcairn-purge"))
         working = [] if worker is None else [asyncio.create_task(worker.run(), name="memcairn-worker")]
@@ -228,7 +231,6 @@ async def _keep_up(services: Services) -> None:
         await asyncio.sleep(HINTS_EVERY_SECONDS)
         try:
             await write_hints(services)
-            await keep_statistics(services.deps.db)
         except (Unavailable, SQLAlchemyError) as error:
             log.error("upkeep could not be done; what was counted is kept, and it is tried again", exc_info=error)
 

@@ -150,14 +150,14 @@ async def _work(settings: Settings, *, as_json: bool) -> None:
         worker = Worker(deps)
         settle_memory()
         work = tasks.create_task(worker.run(), name="memcairn-worker")
-        upkeep = tasks.create_task(keep_statistics_up(deps.db), name="memcairn-upkeep")
+        statistics = tasks.create_task(keep_statistics_up(deps.db), name="memcairn-statistics")
         with _on_signal(lambda _again: loop.call_soon_threadsafe(told_to_stop.set)):
             _say_working(settings, as_json=as_json)
             await told_to_stop.wait()
             worker.stop()
             await asyncio.wait({work}, timeout=WORKER_STOP_SECONDS)
             work.cancel()
-            upkeep.cancel()
+            statistics.cancel()
 
 
 def _say_ready(settings: Settings, server: Running, sock: socket.socket, *, as_json: bool) -> None:

@@ -23,7 +23,7 @@ async def keep_statistics(database: Database) -> list[str]:
 
 
 async def keep_statistics_up(database: Database) -> None:
-    """The same every second, until cancelled: for a process that writes with no server beside it that does this."""
+    """The same every second, until cancelled; what goes wrong is logged, and tried again."""
     while True:
         await asyncio.sleep(EVERY_SECONDS)
         try:
