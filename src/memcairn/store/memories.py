@@ -38,7 +38,7 @@ _ALL_BY_IDS = Prepared(
     ),
     many="these",
 )
-"""With what only consolidation asks for. Were the scope asked for too, SQLite would go through all of it."""
+"""With what only consolidation asks for. Were the scope asked for too, SQLite would go through it for many ids."""
 _USES, _STRENGTHS = (
     select(memories.c.memory_id, *columns).where(
         memories.c.org_id == bindparam("org_id"),

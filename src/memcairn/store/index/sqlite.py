@@ -37,7 +37,7 @@ CHANGES_KEPT = 50_000
 """Changes on record per org. Whoever was away for more of them reads the org anew."""
 
 TIDY_PAGES = 64
-"""Pages of the word index written in one step, about 256 KiB: some 5 ms, and what is read for them."""
+"""Pages of the word index written in one step, about 256 KiB: some 10 ms, and what is read for them."""
 TIDY_AFTER_ROWS = 50_000
 """So many rows removed, the word index is made anew in steps, one with each removal that follows: where more of it was
 removed than is left, a single step would read all that and take half a second."""
